@@ -1,0 +1,1 @@
+"""Labels and shapes to text and HTML; receives names and numbers, never classes."""

@@ -1,0 +1,109 @@
+"""Make the data set ``sodium_chloride``: strained, rattled crystals with stress.
+
+Rock salt cells of 32 atoms are given a random strain (volume and shape) and random
+displacements; energy, forces and stress come from GFN1-xTB (tblite), at the Gamma point.
+The stress of the first frame is checked against finite differences of the energy, sign
+and magnitude, before anything is written. The whole set takes a few minutes.
+
+    pip install -r scripts/requirements.txt
+    python scripts/make_sodium_chloride.py
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from ase import Atoms
+from ase.build import bulk
+from ase.calculators.singlepoint import SinglePointCalculator
+from ase.io import write
+from ase.stress import full_3x3_to_voigt_6_stress, voigt_6_to_full_3x3_stress
+from tblite.ase import TBLite
+
+
+SEED = 20261121
+FRAMES = 120
+LATTICE_CONSTANT = 5.56  # A, the minimum of GFN1-xTB in this cell
+VOLUMETRIC = 0.04  # largest relative change of all edges
+SHEAR = 0.04  # standard deviation of the strain's symmetric part
+RATTLE = (0.05, 0.25)  # A, standard deviations between which each frame draws one
+TARGET = Path(__file__).parents[1] / "jaxmeta" / "datasets" / "sodium_chloride.xyz"
+
+
+def sample() -> list[Atoms]:
+    """Strained and rattled copies of the 2x2x1 conventional cell."""
+    rng = np.random.default_rng(SEED)
+    perfect = bulk("NaCl", "rocksalt", a=LATTICE_CONSTANT, cubic=True) * (2, 2, 1)
+    frames = []
+    for _ in range(FRAMES):
+        noise = rng.normal(scale=SHEAR / np.sqrt(2), size=(3, 3))
+        strain = (noise + noise.T) / 2 + np.eye(3) * rng.uniform(-VOLUMETRIC, VOLUMETRIC)
+        frame = perfect.copy()
+        frame.set_cell(frame.cell @ (np.eye(3) + strain), scale_atoms=True)
+        frame.positions += rng.normal(
+            scale=rng.uniform(*RATTLE), size=frame.positions.shape
+        )
+        frames.append(frame)
+    return frames
+
+
+def label(frame: Atoms) -> Atoms:
+    """The frame with GFN1-xTB energy (eV), forces (eV/A) and stress (eV/A^3)."""
+    work = frame.copy()
+    work.calc = TBLite(method="GFN1-xTB", accuracy=0.01, verbosity=0)
+    labelled = frame.copy()
+    labelled.calc = SinglePointCalculator(
+        labelled,
+        energy=work.get_potential_energy(),
+        forces=work.get_forces(),
+        stress=work.get_stress(voigt=True),
+    )
+    return labelled
+
+
+def stress_by_finite_differences(frame: Atoms, step: float = 1e-3) -> np.ndarray:
+    """dE/d(strain) / V in eV/A^3, six components in ASE's Voigt order."""
+    stress = np.zeros((3, 3))
+    for a in range(3):
+        for b in range(a + 1):
+            energies = []
+            for sign in (1.0, -1.0):
+                strain = np.zeros((3, 3))
+                strain[a, b] += sign * step / 2
+                strain[b, a] += sign * step / 2
+                moved = frame.copy()
+                moved.set_cell(frame.cell @ (np.eye(3) + strain), scale_atoms=True)
+                energies.append(label(moved).get_potential_energy())
+            slope = (energies[0] - energies[1]) / (2 * step)
+            stress[a, b] = stress[b, a] = slope / frame.get_volume()
+    return full_3x3_to_voigt_6_stress(stress)
+
+
+def check_stress(frame: Atoms) -> None:
+    """Refuse to go on when analytic and numerical stress disagree."""
+    analytic = label(frame).get_stress(voigt=True)
+    numerical = stress_by_finite_differences(frame)
+    print("analytic stress  (eV/A^3)", np.round(analytic, 6))
+    print("numerical stress (eV/A^3)", np.round(numerical, 6))
+    deviation = np.abs(analytic - numerical).max()
+    if deviation > 1e-3 * np.abs(analytic).max():
+        raise RuntimeError(
+            f"analytic and numerical stress differ by {deviation:.2e} eV/A^3:\n"
+            f"{voigt_6_to_full_3x3_stress(analytic)}\n"
+            f"{voigt_6_to_full_3x3_stress(numerical)}"
+        )
+
+
+def main() -> None:
+    frames = sample()
+    check_stress(frames[0])
+    labelled = []
+    for index, frame in enumerate(frames):
+        labelled.append(label(frame))
+        print(f"{index + 1}/{len(frames)}", flush=True)
+    write(TARGET, labelled, format="extxyz")
+
+
+if __name__ == "__main__":
+    main()
