@@ -1,0 +1,23 @@
+"""Fixtures shared by all tests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+
+@pytest.fixture(scope="session")
+def data_folder() -> Path:
+    """The folder of real inputs beside the checkout; the test is skipped without it."""
+    folder = Path(__file__).resolve().parents[2] / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("the folder ../shared/data is not beside this checkout")
+    return folder
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    """A random generator that gives the same numbers in every run."""
+    return np.random.default_rng(20240229)
