@@ -13,12 +13,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 
 import hypothesis
 import jax
-from jaxtyping import install_import_hook
 
-
-# Workers do not read `addopts`, where the hook of the main process is asked for.
-if "PYTEST_XDIST_WORKER" in os.environ:
-    install_import_hook("jaxmeta", "beartype.beartype")
 
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_dtype_promotion", "strict")

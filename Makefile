@@ -1,0 +1,56 @@
+# Every target does its own set-up: a fresh clone needs nothing but make and Python.
+#
+#   make test                       all tests, Python 3.11 or newer
+#   make test PYTHON=python3.13     the same in that interpreter's own environment
+#   make test TESTS=tests/core      a part of them
+
+PYTHON ?= python3
+TESTS ?=
+VENV := .venv$(if $(filter python3,$(PYTHON)),,-$(notdir $(PYTHON)))
+RUN := $(VENV)/bin/python
+PYTEST := $(RUN) -m pytest --numprocesses=auto --maxprocesses=8 --dist=worksteal -q
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help demo test test-long lint format bench docs clean
+
+help:  ## say what can be made
+	@echo "make TARGET [PYTHON=python3.13] [TESTS=tests/core]"
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' Makefile
+
+demo: $(VENV)/.has-demo  ## show what jaxmeta does, in a minute
+	@$(RUN) -m jaxmeta.demo
+
+test: $(VENV)/.has-test  ## run tests and the examples in docstrings
+	@echo "testing with $$($(RUN) --version)"
+	@$(PYTEST) $(TESTS)
+
+test-long: $(VENV)/.has-test  ## the same with many more random examples, and long tests
+	@echo "testing at length with $$($(RUN) --version)"
+	@$(PYTEST) -m "" --hypothesis-profile=long $(TESTS)
+
+lint: $(VENV)/.has-test $(VENV)/.has-lint  ## check format, style and types
+	@echo "checking format, style and types"
+	@$(RUN) -m ruff format --check --quiet .
+	@$(RUN) -m ruff check --quiet .
+	@$(RUN) -m pyright --pythonpath $(RUN)
+
+format: $(VENV)/.has-lint  ## put the code into the house's format
+	@$(RUN) -m ruff check --quiet --fix .
+	@$(RUN) -m ruff format .
+
+bench: $(VENV)/.has-bench  ## measure every number there is a goal for
+	@$(RUN) -m benchmarks $(BENCH)
+
+docs: $(VENV)/.has-docs  ## build docs/_build/html
+	@echo "building docs/_build/html"
+	@$(RUN) -m sphinx -W --keep-going -q -b html docs docs/_build/html
+
+clean:  ## remove environments and everything built
+	@echo "removing environments, caches and built files"
+	@rm -rf .venv .venv-* build dist docs/_build demo-output
+	@rm -rf .pytest_cache .ruff_cache .hypothesis .jupyter_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/.has-%: pyproject.toml scripts/environment.sh scripts/interpreter.sh
+	@scripts/environment.sh $(VENV) $(PYTHON) $*
