@@ -24,29 +24,32 @@ create() {
     interpreter=$("$here/interpreter.sh" "$python")
     echo "setting up $folder with $("$interpreter" --version)"
     rm -rf "$folder"
-    if by_uv; then
-        uv venv --quiet --python "$interpreter" "$folder"
-    elif ! "$interpreter" -m venv "$folder"; then
+    if by_uv && uv venv --quiet --python "$interpreter" "$folder"; then
+        return
+    fi
+    if ! "$interpreter" -m venv "$folder"; then
+        rm -rf "$folder"
         echo "'$interpreter -m venv' failed; on Debian: apt install python3-venv" >&2
         exit 1
     fi
 }
 
-install() {
-    if by_uv; then
-        uv pip install --python "$folder/bin/python" $requirements
-    else
-        # --group came with pip 25.1.
-        "$folder/bin/python" -m pip --version >/dev/null 2>&1 ||
-            "$folder/bin/python" -m ensurepip
-        "$folder/bin/python" -m pip install --upgrade "pip>=25.1"
-        "$folder/bin/python" -m pip install $requirements
-    fi
+install_by_uv() {
+    by_uv && uv pip install --python "$folder/bin/python" $requirements
+}
+
+install_by_pip() {
+    # An environment made by uv has no pip; --group came with pip 25.1.
+    "$folder/bin/python" -m pip --version >/dev/null 2>&1 ||
+        "$folder/bin/python" -m ensurepip || return
+    "$folder/bin/python" -m pip install --upgrade "pip>=25.1" || return
+    "$folder/bin/python" -m pip install $requirements
 }
 
 "$folder/bin/python" -c "" 2>/dev/null || create
 echo "installing jaxmeta and what '$needs' needs into $folder"
-if ! install >"$log" 2>&1; then
+# uv may be there and still not reach what pip is set up to reach.
+if ! { install_by_uv || install_by_pip; } >"$log" 2>&1; then
     cat "$log" >&2
     echo "installing failed; the lines above are also in $log" >&2
     exit 1
