@@ -1,0 +1,142 @@
+"""Functions of a tensor and one scalar, and elementwise functions of one tensor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxmeta.core._gradients import push_forward, value_rows
+from jaxmeta.core._layout import BlockLayout
+from jaxmeta.core._plans import Plan, Step, keep, plan_for
+from jaxmeta.core._rearrangement import index_array, is_identity, static_samples
+from jaxmeta.core._results import bare, block_by_block, plan_of, run
+from jaxmeta.errors import InvalidTypeError, NestedGradientsError, compose
+
+
+# How gradients follow: not at all, by the same function, or by its derivative.
+SHIFT, LINEAR, NONLINEAR = "shift", "linear", "nonlinear"
+
+
+def apply(
+    operation: str, function: Callable[..., Any], tensor: Any, scalar: Any, rule: str
+) -> Any:
+    """``function(values, scalar)`` on every block, gradients by `rule`."""
+    scalar = _checked(operation, tensor, scalar)
+    plan = plan_for(bare(tensor._layout), _plan, operation, function, rule)
+    return run(plan, tensor, extra=(scalar,))
+
+
+def _plan(own: Any, operation: str, function: Callable[..., Any], rule: str) -> Plan[Any]:
+    scalar = own.size if isinstance(own, BlockLayout) else own.offsets[-1]
+
+    def plan_block(layout: BlockLayout, leaf: int, name: str) -> tuple[Any, list[Step]]:
+        static_samples(layout, operation)
+        values = Step(function, (leaf, scalar))
+        if rule == SHIFT:
+            rest = [keep(leaf + i) for i in range(1, layout.size)]
+        elif rule == LINEAR:
+            rest = [Step(function, (leaf + i, scalar)) for i in range(1, layout.size)]
+        else:
+            rest = _derivatives(operation, function, layout, leaf, scalar, name)
+        return layout, [values, *rest]
+
+    return plan_of(own, *block_by_block(own, plan_block))
+
+
+def _derivatives(
+    operation: str,
+    function: Callable[..., Any],
+    layout: BlockLayout,
+    leaf: int,
+    scalar: int,
+    name: str,
+) -> list[Step]:
+    steps = []
+    for parameter, gradient in layout.gradients:
+        refuse_nested(operation, name, parameter, gradient)
+        rows, moved = parent_rows(layout, gradient, operation)
+        inputs = (leaf, leaf + layout.offsets[parameter], scalar)
+        extra = len(gradient.components) - len(layout.components)
+        steps.append(Step(_derivative, inputs, rows, (function, extra, moved)))
+    return steps
+
+
+def _derivative(values: Any, gradient: Any, scalar: Any, *rest: Any) -> Any:
+    *rows, function, extra, moved = rest
+    at = value_rows(values, rows[0] if moved else None)
+    return push_forward(function, (at, scalar), (gradient, None), extra)
+
+
+def parent_rows(
+    layout: BlockLayout, gradient: BlockLayout, operation: str
+) -> tuple[tuple[np.ndarray, ...], bool]:
+    """The value row of each gradient row as an index, none if they are the same rows."""
+    rows = static_samples(gradient, operation).column("sample")
+    if is_identity(rows, len(static_samples(layout, operation))):
+        return (), False
+    return (index_array(rows),), True
+
+
+def refuse_nested(operation: str, block: str, name: str, gradient: BlockLayout) -> None:
+    """Stop where gradients of gradients would not be exact."""
+    if gradient.gradients:
+        inner = gradient.gradients[0][0]
+        raise NestedGradientsError(
+            compose(
+                f"{operation}: gradients of gradients are not exact in this operation yet.",
+                f"{block} has the gradient {inner!r} of its gradient {name!r}",
+                remedy=f"remove_gradients(tensor, {name!r}) drops them.",
+            )
+        )
+
+
+def _checked(operation: str, tensor: Any, scalar: Any) -> Any:
+    """The scalar, in a form that keeps the dtype of the tensor."""
+    if isinstance(scalar, np.generic):
+        scalar = scalar.item()
+    if isinstance(scalar, int | float | complex):
+        _check_kind(operation, tensor, scalar)
+        return scalar
+    if isinstance(scalar, np.ndarray | jax.Array) and scalar.shape == ():
+        if tensor._leaves and scalar.dtype != tensor._leaves[0].dtype:
+            raise InvalidTypeError(
+                compose(
+                    f"{operation}: the scalar has another dtype than the tensor.",
+                    f"the scalar has {scalar.dtype}, the tensor {tensor._leaves[0].dtype}",
+                    remedy="convert one of them, or use a Python number.",
+                )
+            )
+        return scalar
+    kind = f"an array of shape {scalar.shape}" if hasattr(scalar, "shape") else repr(scalar)
+    raise InvalidTypeError(
+        compose(
+            f"{operation}: the other operand must be a {type(tensor).__name__} or a scalar.",
+            f"found {kind}, a {type(scalar).__name__}",
+            remedy="labelled values are never broadcast; for an array of your own, make a "
+            f"{type(tensor).__name__} with the same labels.",
+        )
+    )
+
+
+def _check_kind(operation: str, tensor: Any, scalar: complex) -> None:
+    if not tensor._leaves:
+        return
+    dtype = tensor._leaves[0].dtype
+    needed = {
+        bool: np.bool_,
+        int: np.number,
+        float: np.inexact,
+        complex: np.complexfloating,
+    }
+    if not jnp.issubdtype(dtype, needed[type(scalar)]) and not isinstance(scalar, bool):
+        raise InvalidTypeError(
+            compose(
+                f"{operation}: the result would have another dtype than the tensor.",
+                f"the tensor has {dtype}, the scalar is {scalar!r}",
+                remedy="convert on purpose first: tensor.to(dtype=...).",
+            )
+        )

@@ -1,0 +1,56 @@
+"""Checks of arguments that many operations share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from jaxmeta.core import TensorBlock, TensorMap
+from jaxmeta.core._names import dimension_names
+from jaxmeta.errors import InvalidError, InvalidTypeError, MissingError, choices, compose
+
+
+def check_map(operation: str, tensor: Any) -> TensorMap:
+    """The argument, if it is a map."""
+    return _check_class(operation, tensor, TensorMap)
+
+
+def check_block(operation: str, block: Any) -> TensorBlock:
+    """The argument, if it is a block."""
+    return _check_class(operation, block, TensorBlock)
+
+
+def _check_class(operation: str, data: Any, wanted: type) -> Any:
+    if not isinstance(data, wanted):
+        raise InvalidTypeError(
+            compose(
+                f"{operation}: the argument must be a {wanted.__name__}.",
+                f"found {type(data).__module__}.{type(data).__qualname__}",
+            )
+        )
+    return data
+
+
+def check_axis(operation: str, axis: Any, allowed: Sequence[str]) -> str:
+    """The axis, if it is one of those allowed."""
+    if axis not in allowed:
+        raise InvalidError(
+            compose(f"{operation}: there is no axis {axis!r} here.", choices(axis, allowed))
+        )
+    return axis
+
+
+def names_to_reduce(
+    operation: str, axis: str, names: str | Sequence[str], existing: Sequence[str]
+) -> tuple[str, ...]:
+    """The names of dimensions to sum over, which must be there."""
+    found = dimension_names(names, operation)
+    for name in found:
+        if name not in existing:
+            raise MissingError(
+                compose(
+                    f"{operation}: the {axis} have no dimension {name!r}.",
+                    choices(name, existing),
+                )
+            )
+    return found

@@ -1,0 +1,295 @@
+"""Joining: several maps or blocks become one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from jaxmeta.core import Labels, TensorBlock, TensorMap
+from jaxmeta.core._differences import (
+    block_name,
+    check_same_block,
+    check_same_labels,
+    check_same_parameters,
+    matched_keys,
+)
+from jaxmeta.core._kernels import stack_rows
+from jaxmeta.core._layout import BlockLayout, Layout, layout
+from jaxmeta.core._moves import SideBySide
+from jaxmeta.core._plans import Plan, Step, plan_for
+from jaxmeta.core._rearrangement import Rearrangement, Source, static_samples
+from jaxmeta.core._results import bare, plan_of, run
+from jaxmeta.errors import InvalidError, InvalidTypeError, NotEqualError, compose
+from jaxmeta.operations._arguments import check_axis, check_block, check_map
+
+
+AXES = ("samples", "properties")
+DIFFERENT_KEYS = ("error", "intersection", "union")
+
+
+def join(
+    tensors: Sequence[TensorMap],
+    axis: str,
+    different_keys: str = "error",
+    add_dimension: str | None = None,
+) -> TensorMap:
+    """Join maps along the samples or the properties, block by block.
+
+    Values: rows under each other (``"samples"``), or properties side by side
+    (``"properties"``), in the order of the maps; nothing is sorted.
+
+    Gradients: the same; ``sample`` is renumbered. Side by side, the gradient samples are
+    the union, and rows that one map lacks are zero. Gradients of gradients follow.
+
+    Arguments:
+        tensors: one or more maps; a single one is returned as it is, unless there is a
+            dimension to add.
+        axis: ``"samples"`` or ``"properties"``.
+        different_keys: when maps have different keys: ``"error"``, keep only the keys of
+            all maps (``"intersection"``), or the keys of any map (``"union"``).
+        add_dimension: name of a new last dimension of the joined axis that holds the
+            position of the map. Without it the joined labels must be unique. Properties
+            with different names in different maps become ``joined_index, property``.
+
+    Raises:
+        NotEqualError: when keys, the other axes or the gradients differ.
+        InvalidError: when the result would hold an entry twice, or for other names of
+            samples.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> def energies(system):
+        ...     samples = Labels("system", [[system]])
+        ...     block = TensorBlock(jnp.ones((1, 1)), samples, [], Labels.range("n", 1))
+        ...     return TensorMap(Labels.single(), [block])
+        >>> join([energies(3), energies(5)], "samples")[0].samples["system"].tolist()
+        [3, 5]
+    """
+    tensors = _checked("join", tensors, check_map)
+    check_axis("join", axis, AXES)
+    check_axis("join", different_keys, DIFFERENT_KEYS)
+    if len(tensors) == 1 and add_dimension is None:
+        return tensors[0]
+    layouts = tuple(bare(tensor._layout) for tensor in tensors)
+    plan = plan_for(
+        layouts[0], _plan_maps, layouts[1:], axis, different_keys, add_dimension
+    )
+    return run(plan, tensors[0], tensors[1:])
+
+
+def join_blocks(
+    blocks: Sequence[TensorBlock], axis: str, add_dimension: str | None = None
+) -> TensorBlock:
+    """`join` for blocks.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> block = TensorBlock(
+        ...     jnp.ones((3, 2)), Labels.range("s", 3), [], Labels.range("n", 2)
+        ... )
+        >>> join_blocks([block, block], "samples", add_dimension="part").samples.names
+        ['s', 'part']
+    """
+    blocks = _checked("join_blocks", blocks, check_block)
+    check_axis("join_blocks", axis, AXES)
+    if len(blocks) == 1 and add_dimension is None:
+        return blocks[0]
+    layouts = tuple(block._layout for block in blocks)
+    plan = plan_for(layouts[0], _plan_blocks, layouts[1:], axis, add_dimension)
+    return run(plan, blocks[0], blocks[1:])
+
+
+def _checked(operation: str, several: Any, check: Any) -> list[Any]:
+    if isinstance(several, TensorMap | TensorBlock) or not isinstance(several, Sequence):
+        raise InvalidTypeError(
+            compose(
+                f"{operation}: the first argument must be a list.",
+                f"found {type(several).__name__}",
+            )
+        )
+    if not several:
+        raise InvalidError(compose(f"{operation}: there is nothing to join."))
+    found = [check(operation, one) for one in several]
+    dtypes = {str(one.dtype) for one in found if one.dtype is not None}
+    if len(dtypes) > 1:
+        raise InvalidTypeError(
+            compose(
+                f"{operation}: all must have the same dtype.",
+                f"found {', '.join(sorted(dtypes))}",
+                remedy="convert on purpose: tensor.to(dtype=...).",
+            )
+        )
+    return found
+
+
+# A part is the position of a map among those joined, its layout and its first leaf.
+_Part = tuple[int, BlockLayout, int]
+
+
+def _plan_blocks(
+    first: BlockLayout,
+    others: tuple[BlockLayout, ...],
+    axis: str,
+    add_dimension: str | None,
+) -> Plan[Any]:
+    layouts = (first, *others)
+    starts = np.cumsum([0, *[part.size for part in layouts]]).tolist()
+    parts = [(i, part, starts[i]) for i, part in enumerate(layouts)]
+    return plan_of(first, *_joined("join_blocks", "", axis, parts, add_dimension))
+
+
+def _plan_maps(
+    first: Layout,
+    others: tuple[Layout, ...],
+    axis: str,
+    different_keys: str,
+    add_dimension: str | None,
+) -> Plan[Any]:
+    maps = (first, *others)
+    starts = np.cumsum([0, *[one.offsets[-1] for one in maps]]).tolist()
+    keys = _common_keys(maps, different_keys)
+    positions = [one.keys._index.find(keys.values) for one in maps]
+    steps: list[Step] = []
+    blocks = []
+    for index in range(len(keys)):
+        parts = [
+            (i, one.blocks[found[index]], starts[i] + one.offsets[found[index]])
+            for i, (one, found) in enumerate(zip(maps, positions, strict=True))
+            if found[index] >= 0
+        ]
+        block, below = _joined("join", block_name(keys, index), axis, parts, add_dimension)
+        blocks.append(block)
+        steps += below
+    return plan_of(first, layout(keys, tuple(blocks)), steps)
+
+
+def _common_keys(maps: Sequence[Layout], different_keys: str) -> Labels:
+    keys = maps[0].keys
+    for other in maps[1:]:
+        if different_keys == "error":
+            matched_keys("join", maps[0], other)
+        elif different_keys == "union":
+            keys = keys.union(other.keys)
+        else:
+            # In the order of the first map, whichever side is the shorter.
+            keys = keys.difference(keys.difference(other.keys))
+    return keys
+
+
+def _joined(
+    operation: str, name: str, axis: str, parts: list[_Part], add_dimension: str | None
+) -> tuple[BlockLayout, list[Step]]:
+    for _, part, _ in parts[1:]:
+        _check_alike(operation, name, parts[0][1], part)
+    if axis == "samples":
+        return _under_each_other(operation, name, parts, add_dimension)
+    return _beside_each_other(operation, name, parts, add_dimension)
+
+
+def _check_alike(operation: str, name: str, left: BlockLayout, right: BlockLayout) -> None:
+    """Components and gradients must be the same; sample names too."""
+    check_same_block(operation, name, left, right, ("components",), gradients=False)
+    check_same_parameters(operation, name, left, right)
+    if left.sample_names != right.sample_names:
+        raise InvalidError(
+            compose(
+                f"{operation}: the sample names{f' of {name}' if name else ''} differ.",
+                f"left has {list(left.sample_names)}, right has {list(right.sample_names)}",
+                remedy="rename or insert dimensions, so that both have the same.",
+            )
+        )
+    for (parameter, own), (_, other) in zip(left.gradients, right.gradients, strict=True):
+        inner = f"gradient {parameter!r}{f' of {name}' if name else ''}"
+        _check_alike(operation, inner, own, other)
+
+
+def _under_each_other(
+    operation: str, name: str, parts: list[_Part], add_dimension: str | None
+) -> tuple[BlockLayout, list[Step]]:
+    first = parts[0][1]
+    for _, part, _ in parts[1:]:
+        check_same_labels(operation, name, "properties", first.properties, part.properties)
+    samples = _concatenated(
+        operation,
+        name,
+        "samples",
+        [(i, static_samples(part, operation)) for i, part, _ in parts],
+        add_dimension,
+    )
+    sources = []
+    start = 0
+    for _, part, leaf in parts:
+        rows = len(static_samples(part, operation))
+        sources.append(Source(part, leaf, np.arange(start, start + rows)))
+        start += rows
+    return Rearrangement(_stacked, first.properties, "distinct").block(sources, samples)
+
+
+def _stacked(sources: Sequence[Source], rows: int, root: np.ndarray) -> Step:
+    return Step(stack_rows, tuple(source.leaf for source in sources), (), (False,))
+
+
+def _concatenated(
+    operation: str,
+    name: str,
+    axis: str,
+    several: list[tuple[int, Labels]],
+    add_dimension: str | None,
+) -> Labels:
+    names = several[0][1].names
+    tables = [labels.values for _, labels in several]
+    if add_dimension is not None:
+        names = [*names, add_dimension]
+        tables = [
+            np.insert(table, table.shape[1], i, axis=1)
+            for (i, _), table in zip(several, tables, strict=True)
+        ]
+    try:
+        return Labels(names, np.concatenate(tables))
+    except InvalidError as error:
+        raise InvalidError(
+            compose(
+                f"{operation}: the joined {axis}{f' of {name}' if name else ''} are no "
+                "valid labels.",
+                str(error),
+                remedy="add_dimension= adds one that tells the tensors apart.",
+            )
+        ) from error
+
+
+def _beside_each_other(
+    operation: str, name: str, parts: list[_Part], add_dimension: str | None
+) -> tuple[BlockLayout, list[Step]]:
+    samples = static_samples(parts[0][1], operation)
+    for _, part, _ in parts[1:]:
+        other = static_samples(part, operation)
+        check_same_labels(operation, name, "samples", samples, other)
+    labels = [(i, part.properties) for i, part, _ in parts]
+    if all(properties.names == labels[0][1].names for _, properties in labels):
+        properties = _concatenated(operation, name, "properties", labels, add_dimension)
+    else:
+        properties = _renamed(labels, add_dimension)
+    arrangement = SideBySide(
+        range(len(parts)), [len(properties) for _, properties in labels], 0.0
+    )
+    rows = np.arange(len(samples))
+    sources = [Source(part, leaf, rows) for _, part, leaf in parts]
+    return Rearrangement(arrangement, properties, "first").block(sources, samples)
+
+
+def _renamed(several: list[tuple[int, Labels]], add_dimension: str | None) -> Labels:
+    """Properties with different names: which map, and which of its properties."""
+    if add_dimension is not None:
+        raise NotEqualError(
+            compose(
+                "join: the property names differ, and a dimension was to be added.",
+                f"found {[labels.names for _, labels in several]}",
+                remedy="rename the dimensions, or leave out add_dimension=: the properties "
+                "then become joined_index, property.",
+            )
+        )
+    rows = [(i, k) for i, labels in several for k in range(len(labels))]
+    table = np.array(rows, np.int32).reshape(-1, 2)
+    return Labels(["joined_index", "property"], table, assume_unique=True)

@@ -1,0 +1,181 @@
+"""Linear algebra: least squares and linear systems, block by block."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from jaxmeta.core import TensorMap
+from jaxmeta.core._differences import (
+    block_name,
+    check_same_block,
+    matched_keys,
+)
+from jaxmeta.core._labels import Labels
+from jaxmeta.core._layout import BlockLayout, block_layout, layout
+from jaxmeta.core._plans import Plan, Step, plan_for
+from jaxmeta.core._rearrangement import static_samples
+from jaxmeta.core._results import bare, plan_of, run
+from jaxmeta.core._scalars import refuse_nested
+from jaxmeta.errors import InvalidError, InvalidTypeError, compose
+from jaxmeta.operations._arguments import check_map
+from jaxmeta.operations._least_squares import least_squares
+
+
+def lstsq(
+    X: TensorMap, Y: TensorMap, rcond: float | None, driver: None = None
+) -> TensorMap:
+    r"""The weights that solve :math:`X w = Y` in the least squares sense, block by block.
+
+    Rows of the system are all samples and components of the values, and after them all
+    rows of every gradient: :math:`\nabla X\, w = \nabla Y`. Where the solution is not
+    unique it is the one of smallest norm.
+
+    Values: :math:`w^T`, with the properties of `Y` as samples and the properties of `X`
+    as properties, so that ``dot(X, w)`` predicts `Y` and its gradients. No gradients.
+
+    Derivatives with respect to `X` and `Y` are exact where the rank does not change
+    (Golub and Pereyra, SIAM J. Numer. Anal. 10, 413, 1973).
+
+    Arguments:
+        X: inputs.
+        Y: targets with the same keys, samples, components and gradient samples.
+        rcond: singular values below `rcond` times the largest one count as zero; None
+            is the machine precision times the larger dimension of the system.
+        driver: only None; there for the sake of metatensor's signature.
+
+    Raises:
+        NotEqualError: when metadata differ.
+        NestedGradientsError: for gradients of gradients.
+        InvalidTypeError: for values that are no floating point numbers.
+
+    Example:
+        >>> from jaxmeta import TensorBlock
+        >>> s, n = Labels.range("s", 3), Labels.range("n", 1)
+        >>> x = TensorBlock(jnp.array([[1.0], [2.0], [3.0]]), s, [], n)
+        >>> X = TensorMap(Labels.single(), [x])
+        >>> w = lstsq(X, 2 * X, rcond=None)
+        >>> round(float(w[0].values[0, 0]), 12)
+        2.0
+    """
+    if driver is not None:
+        raise InvalidError(
+            compose("lstsq: there is no choice of drivers.", f"found {driver!r}")
+        )
+    if rcond is not None and not isinstance(rcond, int | float | np.floating):
+        raise InvalidTypeError(
+            compose("lstsq: rcond must be a number or None.", f"found {rcond!r}")
+        )
+    return _fit("lstsq", X, Y, None if rcond is None else float(rcond))
+
+
+def solve(X: TensorMap, Y: TensorMap) -> TensorMap:
+    r"""The weights that solve :math:`X w = Y` exactly, block by block.
+
+    The same system as in `lstsq`; it must be square. Values: :math:`w^T`, with the
+    properties of `Y` as samples and the properties of `X` as properties. No gradients.
+
+    Raises:
+        InvalidError: when the system of a block is not square.
+        NotEqualError: when metadata differ.
+        NestedGradientsError: for gradients of gradients.
+
+    Example:
+        >>> from jaxmeta import TensorBlock
+        >>> s, n = Labels.range("s", 2), Labels.range("n", 2)
+        >>> x = TensorBlock(jnp.array([[2.0, 0.0], [0.0, 4.0]]), s, [], n)
+        >>> y = TensorBlock(jnp.array([[2.0], [2.0]]), s, [], Labels.range("target", 1))
+        >>> X, Y = TensorMap(Labels.single(), [x]), TensorMap(Labels.single(), [y])
+        >>> solve(X, Y)[0].values.tolist()
+        [[1.0, 0.5]]
+    """
+    return _fit("solve", X, Y, None)
+
+
+def _fit(operation: str, X: TensorMap, Y: TensorMap, rcond: float | None) -> TensorMap:
+    for tensor in (check_map(operation, X), check_map(operation, Y)):
+        if tensor.dtype is not None and not jnp.issubdtype(tensor.dtype, np.inexact):
+            raise InvalidTypeError(
+                compose(
+                    f"{operation}: the values must be floating point numbers.",
+                    f"found {tensor.dtype}",
+                    remedy="convert on purpose first: tensor.to(dtype=...).",
+                )
+            )
+    if X.dtype != Y.dtype:
+        raise InvalidTypeError(
+            compose(
+                f"{operation}: the dtypes differ.",
+                f"X has {X.dtype}, Y has {Y.dtype}",
+                remedy="convert one of them on purpose: tensor.to(dtype=...).",
+            )
+        )
+    plan = plan_for(bare(X._layout), _plan, bare(Y._layout), operation, rcond)
+    return run(plan, X, [Y])
+
+
+def _plan(own: Any, other: Any, operation: str, rcond: float | None) -> Plan[Any]:
+    steps = []
+    blocks = []
+    for index, position in enumerate(matched_keys(operation, own, other)):
+        name = block_name(own.keys, index)
+        x, y = own.blocks[index], other.blocks[position]
+        _check_system(operation, name, x, y)
+        leaves = _leaves(x, own.offsets[index])
+        leaves += _leaves(y, own.offsets[-1] + other.offsets[position])
+        steps.append(Step(_KERNELS[operation], tuple(leaves), (), (rcond,)))
+        blocks.append(block_layout(y.properties, (), x.properties))
+    return plan_of(own, layout(own.keys, tuple(blocks)), steps)
+
+
+def _check_system(operation: str, name: str, x: BlockLayout, y: BlockLayout) -> None:
+    for part in (x, y):
+        static_samples(part, operation)
+        for parameter, gradient in part.gradients:
+            static_samples(gradient, operation)
+            refuse_nested(operation, name, parameter, gradient)
+    check_same_block(operation, name, x, y, ("samples", "components"), gradients=True)
+    rows = _rows(x) + sum(_rows(gradient) for _, gradient in x.gradients)
+    columns = len(x.properties)
+    if operation == "solve" and rows != columns:
+        raise InvalidError(
+            compose(
+                f"solve: the system of {name} is not square.",
+                f"it has {rows} rows (values and gradients) and {columns} properties",
+                remedy="lstsq() solves it in the least squares sense.",
+            )
+        )
+
+
+def _rows(part: BlockLayout) -> int:
+    samples: Labels = static_samples(part, "lstsq")
+    return int(np.prod([len(samples), *[len(c) for c in part.components]]))
+
+
+def _leaves(part: BlockLayout, leaf: int) -> list[int]:
+    return [leaf, *[leaf + part.offsets[name] for name, _ in part.gradients]]
+
+
+def _system(arrays: tuple[Any, ...]) -> tuple[Any, Any]:
+    """All rows of the left and the right hand side, as two matrices."""
+    half = len(arrays) // 2
+    sides = []
+    for side in (arrays[:half], arrays[half:]):
+        rows = [array.reshape(-1, array.shape[-1]) for array in side]
+        sides.append(jnp.concatenate(rows) if len(rows) > 1 else rows[0])
+    return sides[0], sides[1]
+
+
+def _lstsq(*arguments: Any) -> Any:
+    *arrays, rcond = arguments
+    return least_squares(*_system(tuple(arrays)), rcond).T
+
+
+def _solve(*arguments: Any) -> Any:
+    *arrays, _ = arguments
+    return jnp.linalg.solve(*_system(tuple(arrays))).T
+
+
+_KERNELS = {"lstsq": _lstsq, "solve": _solve}

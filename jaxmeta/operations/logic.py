@@ -1,0 +1,250 @@
+"""Logic: equality of metadata and values, exactly or within tolerances."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+
+from jaxmeta.core import TensorBlock, TensorMap
+from jaxmeta.core._differences import AXES, check_same_block, check_same_map
+from jaxmeta.core._equality import EXACT, Tolerance, compare
+from jaxmeta.errors import InvalidTypeError, NotEqualError, compose
+from jaxmeta.operations._arguments import check_axis, check_block, check_map
+
+
+RTOL = 1e-13
+ATOL = 1e-12
+
+
+# Exactly --------------------------------------------------------------------------------
+
+
+def equal(tensor_1: TensorMap, tensor_2: TensorMap) -> bool | jax.Array:
+    """Whether two maps have the same metadata and exactly the same values.
+
+    Gradients count, at every depth; the order of the keys does not. NaN differs from NaN.
+    Where values are traced, equal metadata give a traced bool.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from jaxmeta import Labels
+        >>> block = TensorBlock(
+        ...     jnp.ones((2, 1)), Labels.range("s", 2), [], Labels.range("n", 1)
+        ... )
+        >>> tensor = TensorMap(Labels.single(), [block])
+        >>> equal(tensor, tensor), equal(tensor, 2 * tensor)
+        (True, False)
+    """
+    return _holds("equal", check_map, tensor_1, tensor_2, EXACT)
+
+
+def equal_raise(tensor_1: TensorMap, tensor_2: TensorMap) -> None:
+    """As `equal`, but tell the first difference.
+
+    Raises:
+        NotEqualError: when the maps differ.
+        InvalidTypeError: for values that are traced.
+    """
+    _demand("equal", check_map, tensor_1, tensor_2, EXACT)
+
+
+def equal_block(block_1: TensorBlock, block_2: TensorBlock) -> bool | jax.Array:
+    """`equal` for blocks."""
+    return _holds("equal_block", check_block, block_1, block_2, EXACT)
+
+
+def equal_block_raise(block_1: TensorBlock, block_2: TensorBlock) -> None:
+    """`equal_raise` for blocks.
+
+    Raises:
+        NotEqualError: when the blocks differ.
+        InvalidTypeError: for values that are traced.
+    """
+    _demand("equal_block", check_block, block_1, block_2, EXACT)
+
+
+# Within tolerances ------------------------------------------------------------------------
+
+
+def allclose(
+    tensor_1: TensorMap,
+    tensor_2: TensorMap,
+    rtol: float = RTOL,
+    atol: float = ATOL,
+    equal_nan: bool = False,
+) -> bool | jax.Array:
+    r"""Whether two maps have the same metadata and values that are close.
+
+    Close means :math:`|a - b| \le atol + rtol |b|` for all values and gradients. The
+    order of the keys is free. The tolerances suit float64; choose larger ones for float32.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from jaxmeta import Labels
+        >>> block = TensorBlock(
+        ...     jnp.ones((2, 1)), Labels.range("s", 2), [], Labels.range("n", 1)
+        ... )
+        >>> tensor = TensorMap(Labels.single(), [block])
+        >>> allclose(tensor, 1.001 * tensor), allclose(tensor, 1.001 * tensor, rtol=0.01)
+        (False, True)
+    """
+    tolerance = Tolerance(rtol, atol, equal_nan, exact=False)
+    return _holds("allclose", check_map, tensor_1, tensor_2, tolerance)
+
+
+def allclose_raise(
+    tensor_1: TensorMap,
+    tensor_2: TensorMap,
+    rtol: float = RTOL,
+    atol: float = ATOL,
+    equal_nan: bool = False,
+) -> None:
+    """As `allclose`, but tell the first difference.
+
+    Raises:
+        NotEqualError: when the maps differ by more.
+        InvalidTypeError: for values that are traced.
+    """
+    tolerance = Tolerance(rtol, atol, equal_nan, exact=False)
+    _demand("allclose", check_map, tensor_1, tensor_2, tolerance)
+
+
+def allclose_block(
+    block_1: TensorBlock,
+    block_2: TensorBlock,
+    rtol: float = RTOL,
+    atol: float = ATOL,
+    equal_nan: bool = False,
+) -> bool | jax.Array:
+    """`allclose` for blocks."""
+    tolerance = Tolerance(rtol, atol, equal_nan, exact=False)
+    return _holds("allclose_block", check_block, block_1, block_2, tolerance)
+
+
+def allclose_block_raise(
+    block_1: TensorBlock,
+    block_2: TensorBlock,
+    rtol: float = RTOL,
+    atol: float = ATOL,
+    equal_nan: bool = False,
+) -> None:
+    """`allclose_raise` for blocks.
+
+    Raises:
+        NotEqualError: when the blocks differ by more.
+        InvalidTypeError: for values that are traced.
+    """
+    tolerance = Tolerance(rtol, atol, equal_nan, exact=False)
+    _demand("allclose_block", check_block, block_1, block_2, tolerance)
+
+
+def _holds(operation: str, check: Any, one: Any, two: Any, tolerance: Tolerance) -> Any:
+    check(operation, one), check(operation, two)
+    try:
+        return compare(operation, one, two, tolerance)
+    except NotEqualError:
+        return False
+
+
+def _demand(operation: str, check: Any, one: Any, two: Any, tolerance: Tolerance) -> None:
+    check(operation, one), check(operation, two)
+    if compare(operation, one, two, tolerance) is not True:
+        raise InvalidTypeError(
+            compose(
+                f"{operation}_raise: the values are traced by JAX.",
+                remedy=f"use {operation}() inside traced functions: it gives a traced bool.",
+            )
+        )
+
+
+# Metadata -----------------------------------------------------------------------------------
+
+
+def equal_metadata(
+    tensor_1: TensorMap,
+    tensor_2: TensorMap,
+    check: str | Sequence[str] = "all",
+    check_gradients: bool = True,
+) -> bool:
+    """Whether two maps have the same keys (in any order) and the same labels.
+
+    Arguments:
+        tensor_1: a map.
+        tensor_2: another one.
+        check: ``"all"``, or some of ``"samples"``, ``"components"``, ``"properties"``.
+        check_gradients: whether the gradients must agree too.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from jaxmeta import Labels
+        >>> block = TensorBlock(
+        ...     jnp.ones((2, 1)), Labels.range("s", 2), [], Labels.range("n", 1)
+        ... )
+        >>> tensor = TensorMap(Labels.single(), [block])
+        >>> equal_metadata(tensor, 2 * tensor)
+        True
+    """
+    try:
+        equal_metadata_raise(tensor_1, tensor_2, check, check_gradients)
+    except NotEqualError:
+        return False
+    return True
+
+
+def equal_metadata_raise(
+    tensor_1: TensorMap,
+    tensor_2: TensorMap,
+    check: str | Sequence[str] = "all",
+    check_gradients: bool = True,
+) -> None:
+    """As `equal_metadata`, but tell the first difference.
+
+    Raises:
+        NotEqualError: when the metadata differ.
+        InvalidError: for a `check` that is none.
+    """
+    operation = "equal_metadata"
+    one, two = check_map(operation, tensor_1), check_map(operation, tensor_2)
+    axes = _axes(operation, check)
+    check_same_map(operation, one._layout, two._layout, axes, check_gradients)
+
+
+def equal_metadata_block(
+    block_1: TensorBlock,
+    block_2: TensorBlock,
+    check: str | Sequence[str] = "all",
+    check_gradients: bool = True,
+) -> bool:
+    """`equal_metadata` for blocks."""
+    try:
+        equal_metadata_block_raise(block_1, block_2, check, check_gradients)
+    except NotEqualError:
+        return False
+    return True
+
+
+def equal_metadata_block_raise(
+    block_1: TensorBlock,
+    block_2: TensorBlock,
+    check: str | Sequence[str] = "all",
+    check_gradients: bool = True,
+) -> None:
+    """`equal_metadata_raise` for blocks.
+
+    Raises:
+        NotEqualError: when the metadata differ.
+        InvalidError: for a `check` that is none.
+    """
+    operation = "equal_metadata_block"
+    one, two = check_block(operation, block_1), check_block(operation, block_2)
+    axes = _axes(operation, check)
+    check_same_block(operation, "", one._layout, two._layout, axes, check_gradients)
+
+
+def _axes(operation: str, check: str | Sequence[str]) -> tuple[str, ...]:
+    if isinstance(check, str) and check == "all":
+        return AXES
+    given = (check,) if isinstance(check, str) else tuple(check)
+    return tuple(check_axis(operation, axis, AXES) for axis in given)
