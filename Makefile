@@ -44,7 +44,7 @@ bench: $(VENV)/.has-bench  ## measure every number there is a goal for
 
 docs: $(VENV)/.has-docs  ## build docs/_build/html
 	@echo "building docs/_build/html"
-	@$(RUN) -m sphinx -W --keep-going -q -b html docs docs/_build/html
+	@$(RUN) -m sphinx -W -E --keep-going -q -b html docs docs/_build/html
 
 clean:  ## remove environments and everything built
 	@echo "removing environments, caches and built files"
