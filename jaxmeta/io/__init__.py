@@ -1,0 +1,10 @@
+"""Reading and writing `.mts` files."""
+
+from jaxmeta.io.mts import load as load
+from jaxmeta.io.mts import load_block as load_block
+from jaxmeta.io.mts import load_block_buffer as load_block_buffer
+from jaxmeta.io.mts import load_buffer as load_buffer
+from jaxmeta.io.mts import load_labels as load_labels
+from jaxmeta.io.mts import load_labels_buffer as load_labels_buffer
+from jaxmeta.io.mts import save as save
+from jaxmeta.io.mts import save_buffer as save_buffer
