@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Generator
 
 
 # Each worker of pytest-xdist keeps to one thread: together they fill the cores. XLA and
@@ -13,6 +14,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 
 import hypothesis
 import jax
+import pytest
 
 
 jax.config.update("jax_enable_x64", True)
@@ -24,3 +26,17 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.register_profile("long", deadline=None, max_examples=2000)
 hypothesis.settings.load_profile("ci")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Skip the examples of a file whose extra is not installed, and only of those."""
+    report = yield
+    call = getattr(report, "call", None)
+    error = call.excinfo.value if call and call.excinfo else None
+    if type(error).__name__ == "MissingExtraError":
+        report.outcome = "skipped"
+        report.longrepr = (str(collector.path), 0, f"Skipped: {error}")
+    return report
