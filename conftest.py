@@ -36,6 +36,8 @@ def pytest_make_collect_report(
     report = yield
     call = getattr(report, "call", None)
     error = call.excinfo.value if call and call.excinfo else None
+    # pytest wraps what an import raises.
+    error = getattr(error, "__cause__", None) or error
     if type(error).__name__ == "MissingExtraError":
         report.outcome = "skipped"
         report.longrepr = (str(collector.path), 0, f"Skipped: {error}")
