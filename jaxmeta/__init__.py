@@ -41,5 +41,5 @@ from jaxmeta.operations.reductions import mean_over_samples as mean_over_samples
 from jaxmeta.operations.reductions import mean_over_samples_block as mean_over_samples_block
 from jaxmeta.operations.reductions import sum_over_samples as sum_over_samples
 from jaxmeta.operations.reductions import sum_over_samples_block as sum_over_samples_block
-from jaxmeta.operations.selection import slice as slice  # noqa: A004
+from jaxmeta.operations.selection import slice as slice
 from jaxmeta.operations.selection import slice_block as slice_block

@@ -96,7 +96,7 @@ class CorruptFileError(JaxmetaError, ValueError):
             compose(
                 f"load: {where} can not be read.",
                 reason,
-                remedy="the file is damaged or was not written as .mts; nothing was loaded.",
+                remedy="the file is damaged or was never an .mts file; nothing was loaded.",
             )
         )
 

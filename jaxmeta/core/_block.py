@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NoReturn
 
 import jax
-import numpy as np
 
 from jaxmeta.core import _convert, _equality, _show
 from jaxmeta.core._block_checks import checked_layout
@@ -87,7 +86,7 @@ class TensorBlock(Stored):
 
     @values.setter
     def values(self, value: Any) -> NoReturn:
-        raise _immutable("values", "block.with_values(new_values)")
+        _refuse_change("values", "block.with_values(new_values)")
 
     @property
     def samples(self) -> Labels | DynamicLabels:
@@ -99,7 +98,7 @@ class TensorBlock(Stored):
 
     @samples.setter
     def samples(self, value: Any) -> NoReturn:
-        raise _immutable("samples", "TensorBlock(values, samples, ...)")
+        _refuse_change("samples", "TensorBlock(values, samples, ...)")
 
     @property
     def components(self) -> list[Labels]:
@@ -108,7 +107,7 @@ class TensorBlock(Stored):
 
     @components.setter
     def components(self, value: Any) -> NoReturn:
-        raise _immutable("components", "TensorBlock(values, samples, components, ...)")
+        _refuse_change("components", "TensorBlock(values, samples, components, ...)")
 
     @property
     def properties(self) -> Labels:
@@ -117,7 +116,7 @@ class TensorBlock(Stored):
 
     @properties.setter
     def properties(self, value: Any) -> NoReturn:
-        raise _immutable("properties", "TensorBlock(values, samples, ..., properties)")
+        _refuse_change("properties", "TensorBlock(values, samples, ..., properties)")
 
     @property
     def shape(self) -> tuple[Any, ...]:
@@ -201,7 +200,7 @@ class TensorBlock(Stored):
         Raises:
             ImmutableError: always.
         """
-        raise _immutable("add_gradient", "block = block.with_gradient(parameter, gradient)")
+        _refuse_change("add_gradient", "block = block.with_gradient(parameter, gradient)")
 
     # Copies -------------------------------------------------------------------------
 
@@ -270,8 +269,8 @@ def _checked_blocks(gradients: Mapping[str, TensorBlock]) -> Mapping[str, Tensor
     return gradients
 
 
-def _immutable(name: str, instead: str) -> ImmutableError:
-    return ImmutableError(
+def _refuse_change(name: str, instead: str) -> NoReturn:
+    raise ImmutableError(
         compose(
             f"TensorBlock: {name} can not change a block: blocks are immutable.",
             remedy=f"use {instead}, which gives a new block.",
@@ -287,10 +286,14 @@ def _flatten_with_keys(block: TensorBlock) -> tuple[tuple[Any, ...], BlockLayout
     ), layout
 
 
-# Called by JAX with leaves of any kind (tracers, None, object()): nothing is validated.
+def _unflatten(layout: Any, leaves: Any) -> TensorBlock:
+    # Leaves may be of any kind (tracers, None, object()): nothing is validated.
+    return TensorBlock._view(layout, leaves)
+
+
 jax.tree_util.register_pytree_with_keys(
     TensorBlock,
     _flatten_with_keys,
-    lambda layout, leaves: TensorBlock._view(layout, leaves),
+    _unflatten,
     lambda block: (block._leaves, block._layout),
 )

@@ -202,7 +202,7 @@ def _check_gradient_samples(
             compose(
                 f"{where}: the first dimension of its samples must be 'sample'.",
                 f"found {list(own._names)}",
-                remedy="'sample' is the row of the values that the gradient row belongs to.",
+                remedy="'sample' is the row of the values that a gradient row belongs to.",
             )
         )
     if isinstance(own, DynamicLabels) or isinstance(parent, DynamicLabels):
@@ -214,7 +214,7 @@ def _check_gradient_samples(
         raise InvalidError(
             compose(
                 f"{where} belongs to a row of the values that is not there.",
-                f"row {row} is {own.entry(row).print()}, the values have {len(parent)} rows",
+                f"row {row} is {own.entry(row).print()}, there are {len(parent)} rows",
                 remedy="'sample' counts the rows of the values from 0; it is not a label.",
             )
         )

@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from jaxmeta.core._precision import check_dtype
 from jaxmeta.errors import InvalidError, compose
@@ -17,7 +18,7 @@ def device_of(leaf: Any) -> Any:
     """Where an array is: ``"cpu"`` for numpy, None when that is not known."""
     if isinstance(leaf, np.ndarray):
         return "cpu"
-    if isinstance(leaf, jax.core.Tracer):
+    if isinstance(leaf, Tracer):
         return None
     return getattr(leaf, "device", None)
 

@@ -160,7 +160,7 @@ def _keys_message(operation: str, left: Labels, right: Labels) -> str:
         what,
         f"left has {len(left)} keys, right has {len(right)}",
         *only,
-        remedy="filter_blocks() or drop_blocks() both to the keys that they have in common.",
+        remedy="filter_blocks() or drop_blocks() both to their common keys.",
     )
 
 

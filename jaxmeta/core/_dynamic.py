@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxmeta.core import _show
+from jaxmeta.core import _show_labels
 from jaxmeta.core._label_values import INT32, label_table
 from jaxmeta.core._labels import Labels
 from jaxmeta.core._names import dimension_names
@@ -124,10 +124,10 @@ class DynamicLabels:
         return tuple(self._values.shape)
 
     def __repr__(self) -> str:
-        return _show.dynamic_labels(self)
+        return _show_labels.labels(self)
 
     def _repr_html_(self) -> str:
-        return _show.labels_html(self)
+        return _show_labels.labels_html(self)
 
     # Pytree -------------------------------------------------------------------------
 

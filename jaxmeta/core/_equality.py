@@ -6,9 +6,9 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from jaxmeta.core._differences import block_name, check_same_block, check_same_map
 from jaxmeta.core._layout import BlockLayout, Layout
@@ -51,7 +51,7 @@ def compare(operation: str, left: Any, right: Any, tolerance: Tolerance) -> Any:
     bool then.
     """
     pairs = _pairs(operation, left, right)
-    if any(isinstance(x, jax.core.Tracer) for x in (*left._leaves, *right._leaves)):
+    if any(isinstance(x, Tracer) for x in (*left._leaves, *right._leaves)):
         agreed = [tolerance.agree(*_common(a, b), jnp).all() for _, a, b in pairs]
         return jnp.stack(agreed).all() if agreed else jnp.asarray(True)
     for path, a, b in pairs:

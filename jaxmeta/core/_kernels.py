@@ -45,10 +45,9 @@ def average_rows(x: Any, target: Any, counts: Any) -> Any:
 def stack_rows(*arguments: Any) -> Any:
     """Arrays under each other; with a last static True, rows in the order of an index."""
     *arrays, ordered = arguments
-    if ordered:
-        *arrays, order = arrays
+    order = arrays.pop() if ordered else None
     stacked = jnp.concatenate(arrays) if len(arrays) > 1 else arrays[0]
-    return take_rows(stacked, order) if ordered else stacked
+    return stacked if order is None else take_rows(stacked, order)
 
 
 def stack_filled_rows(*arguments: Any) -> Any:

@@ -31,11 +31,11 @@ def intersection(a: RowIndex, b: RowIndex) -> tuple[np.ndarray, np.ndarray, np.n
         return values, mapping_a, mapping_b
     found = _positions(a, within=b)
     common = np.flatnonzero(found >= 0)
-    mapping_a = np.full(len(a), -1)
+    numbers = np.arange(len(common))
     mapping_b = np.full(len(b), -1)
-    mapping_a[common] = np.arange(len(common))
-    mapping_b[found.take(common)] = np.arange(len(common))
-    return a.values.take(common, axis=0), mapping_a, mapping_b
+    mapping_b[found.take(common)] = numbers
+    found[common] = numbers
+    return a.values.take(common, axis=0), found, mapping_b
 
 
 def difference(a: RowIndex, b: RowIndex) -> tuple[np.ndarray, np.ndarray]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import jax
 import numpy as np
+from jax.core import Tracer
 
 from jaxmeta.errors import InvalidError, InvalidTypeError, compose
 
@@ -15,7 +15,7 @@ INT32 = np.iinfo(np.int32)
 
 def refuse_tracer(values: object, where: str) -> None:
     """Labels are static: a traced array can never become one."""
-    if isinstance(values, jax.core.Tracer):
+    if isinstance(values, Tracer):
         raise InvalidTypeError(
             compose(
                 f"{where}: the values are traced by JAX, but labels are static.",

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxmeta.core import _label_sets, _show
+from jaxmeta.core import _label_sets, _show_labels
 from jaxmeta.core._entry import LabelsEntry
 from jaxmeta.core._interning import InternTable
 from jaxmeta.core._label_values import label_column, label_table, one_int32, refuse_tracer
@@ -77,9 +77,9 @@ class Labels(Stored):
         """Labels with the one entry 0 of the one dimension ``_``: "nothing to tell".
 
         >>> Labels.single()
-        Labels(1 entry)
-          _
-          0
+        Labels: 1 entry
+            _
+            0
         """
         return _interned(("_",), np.zeros((1, 1), np.int32), True)
 
@@ -390,7 +390,7 @@ class Labels(Stored):
         if self._names != other._names:
             raise InvalidError(
                 compose(
-                    f"Labels.{operation}: both sides need the same names in the same order.",
+                    f"Labels.{operation}: both sides need the same names in order.",
                     f"left has {self.names}, right has {other.names}",
                     remedy="permute() or rename() the dimensions of one side.",
                 )
@@ -434,16 +434,19 @@ class Labels(Stored):
             max_entries: how many entries to show, half from each end; -1 for all.
             indent: spaces before every line but the first.
         """
-        return _show.print_labels(self, max_entries, indent)
+        return _show_labels.print_labels(self, max_entries, indent)
 
     def __str__(self) -> str:
-        return _show.print_labels(self, 4, 0)
+        return _show_labels.print_labels(self, 4, 0)
 
     def __repr__(self) -> str:
-        return _show.labels(self)
+        return _show_labels.labels(self)
 
     def _repr_html_(self) -> str:
-        return _show.labels_html(self)
+        return _show_labels.labels_html(self)
+
+    def __treescope_repr__(self, path: Any, subtree_renderer: Any) -> Any:
+        return _show_labels.labels_tree(self, path, subtree_renderer)
 
 
 _TABLE: InternTable[Labels] = InternTable()

@@ -164,7 +164,7 @@ class Layout:
     def __repr__(self) -> str:
         """Short, but with the first blocks told: JAX prints this in its errors."""
         shown = [
-            f"{self.keys.entry(i)!s}: {b.summary}" for i, b in enumerate(self.blocks[:2])
+            f"{self.keys.entry(i).print()}: {b.summary}" for i, b in enumerate(self.blocks[:2])
         ]
         more = [f"{len(self.blocks) - 2} more"] if len(self.blocks) > 2 else []
         info = [f"info {dict(self.info)}"] if self.info else []

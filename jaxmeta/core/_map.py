@@ -114,8 +114,13 @@ class TensorMap(Stored):
             InvalidError: when more than one block matches.
             OutOfRangeError: for a position that is not there.
 
-        >>> tensor = TensorMap(Labels("k", [[0], [7]]), [  # doctest: +SKIP
-        ...     block_0, block_7])
+        >>> import jax.numpy as jnp
+        >>> n = Labels.range("n", 1)
+        >>> blocks = [TensorBlock(jnp.ones((i, 1)), Labels.range("s", i), [], n)
+        ...           for i in (1, 2)]
+        >>> tensor = TensorMap(Labels("center_type", [[1], [8]]), blocks)
+        >>> tensor.block(center_type=8).shape, tensor.block({"center_type": 1}).shape
+        ((2, 1), (1, 1))
         """
         return self._block(one_block(self._layout.keys, selection, key))
 
@@ -198,7 +203,7 @@ class TensorMap(Stored):
         raise ImmutableError(
             compose(
                 "TensorMap: set_info can not change a map: maps are immutable.",
-                remedy="use tensor = tensor.with_info({name: value}), which gives a new map.",
+                remedy="use tensor.with_info({name: value}), which gives a new map.",
             )
         )
 
@@ -376,10 +381,14 @@ def _flatten_with_keys(tensor: TensorMap) -> tuple[tuple[Any, ...], Layout]:
     ), layout
 
 
-# Called by JAX with leaves of any kind (tracers, None, object()): nothing is validated.
+def _unflatten(layout: Any, leaves: Any) -> TensorMap:
+    # Leaves may be of any kind (tracers, None, object()): nothing is validated.
+    return TensorMap._view(layout, leaves)
+
+
 jax.tree_util.register_pytree_with_keys(
     TensorMap,
     _flatten_with_keys,
-    lambda layout, leaves: TensorMap._view(layout, leaves),
+    _unflatten,
     lambda tensor: (tensor._leaves, tensor._layout),
 )

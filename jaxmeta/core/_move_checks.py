@@ -53,28 +53,30 @@ def fill_value(operation: str, tensor: Any, value: Any) -> Any:
         raise InvalidTypeError(
             compose(f"{operation}: the fill value must be a number.", f"found {value!r}")
         )
-    dtype = tensor.dtype
-    if dtype is None:
+    if tensor.dtype is None:
         return value
-    whole = not isinstance(value, complex) and float(value).is_integer()
-    if jnp.issubdtype(dtype, np.inexact):
-        fits = not isinstance(value, complex) or jnp.issubdtype(dtype, np.complexfloating)
-    elif jnp.issubdtype(dtype, np.integer):
-        fits = whole and np.iinfo(dtype).min <= value <= np.iinfo(dtype).max
-    else:
-        fits = value in (0, 1)
-    if not fits:
+    held = _held(value, tensor.dtype)
+    if held is None:
         raise InvalidError(
             compose(
                 f"{operation}: the values can not hold the fill value.",
-                f"the values are {dtype}, the fill value is {value!r}",
+                f"the values are {tensor.dtype}, the fill value is {value!r}",
             )
         )
-    if jnp.issubdtype(dtype, np.complexfloating):
-        return complex(value)
-    if jnp.issubdtype(dtype, np.inexact):
-        return float(value)
-    return int(value) if jnp.issubdtype(dtype, np.integer) else bool(value)
+    return held
+
+
+def _held(value: complex, dtype: Any) -> Any:
+    """The number as the dtype holds it; None when that would be another number."""
+    if not jnp.issubdtype(dtype, np.complexfloating) and isinstance(value, complex):
+        return None
+    try:
+        held = np.asarray(value).astype(dtype)
+    except (OverflowError, ValueError):
+        return None
+    # Floating point numbers are rounded, all others must be the same.
+    exact = jnp.issubdtype(dtype, np.inexact) or held == value
+    return held.item() if exact else None
 
 
 def no_clash(
@@ -119,7 +121,7 @@ def _same_components(
                     f"{block_name(keys, indices[0])} (left) and "
                     f"{block_name(keys, indices[1])} (right) differ.",
                     facts,
-                    remedy="blocks with different components stay apart: leave the key that "
+                    remedy="blocks with other components stay apart: leave the key that "
                     "tells them apart where it is.",
                 )
             )
@@ -136,8 +138,8 @@ def same_properties(
             facts, _ = labels_facts(parts[0].properties, part.properties)
             raise InvalidError(
                 compose(
-                    f"{operation}: the properties of {block_name(keys, group[0])} (left) and "
-                    f"{block_name(keys, index)} (right) differ.",
+                    f"{operation}: the properties of {block_name(keys, group[0])} (left) "
+                    f"and {block_name(keys, index)} (right) differ.",
                     facts,
                     remedy="Labels with entries need equal properties in all blocks; give "
                     "only the names to move.",

@@ -53,7 +53,7 @@ def components_to_properties(tensor: Any, dimensions: str | Sequence[str]) -> An
     return run(plan_for(bare(tensor._layout), _plan_components, names), tensor)
 
 
-# Keys -------------------------------------------------------------------------------
+# Keys -----------------------------------------------------------------------------
 
 
 def _groups(keys: Labels, names: tuple[str, ...]) -> tuple[Labels, list[list[int]]]:
@@ -82,7 +82,7 @@ def _moved_columns(keys: Labels, names: tuple[str, ...]) -> np.ndarray:
     return keys.values[:, [keys._names.index(name) for name in names]]
 
 
-# keys_to_samples ----------------------------------------------------------------------
+# keys_to_samples ------------------------------------------------------------------
 
 
 def _plan_samples(
@@ -169,7 +169,7 @@ class _Stack:
         return Step(stack_filled_rows, leaves, index, (len(leaves), self.fill))
 
 
-# keys_to_properties --------------------------------------------------------------------
+# keys_to_properties ---------------------------------------------------------------
 
 
 def _plan_properties(
@@ -296,7 +296,7 @@ class SideBySide:
         return Step(join_properties, leaves, index, (shifted, self.fill))
 
 
-# components_to_properties ---------------------------------------------------------------
+# components_to_properties ---------------------------------------------------------
 
 
 def _plan_components(own: Layout, names: tuple[str, ...]) -> Plan[Any]:

@@ -68,7 +68,7 @@ def gradient_name(name: object, where: str) -> str:
         raise InvalidError(
             compose(
                 f"{where}: {name!r} is not a valid name of a gradient.",
-                remedy="a gradient's name is not empty and holds no slash, backslash or NUL.",
+                remedy="a gradient's name is not empty and has no slash, backslash or NUL.",
             )
         )
     return name

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from jaxmeta.core._block import TensorBlock
 from jaxmeta.core._dynamic import DynamicLabels, check_capacity, rows_in_use
@@ -87,7 +88,7 @@ def _more_rows(values: Any, rows: int) -> Any:
     # Host arrays are padded on the host: on the device every new shape is a compilation.
     if isinstance(values, np.ndarray):
         return np.pad(values, widths)
-    if isinstance(values, jax.core.Tracer):
+    if isinstance(values, Tracer):
         return jnp.pad(values, widths)
     return jax.device_put(np.pad(np.asarray(values), widths), values.sharding)
 
@@ -149,7 +150,7 @@ def _renumbered(rows: np.ndarray, parent: np.ndarray, axis: str) -> np.ndarray:
 def _some_rows(values: Any, rows: np.ndarray) -> Any:
     if isinstance(values, np.ndarray):
         return values[rows]
-    if isinstance(values, jax.core.Tracer):
+    if isinstance(values, Tracer):
         raise InvalidTypeError(
             compose("unpad: the values are traced by JAX.", remedy="call it outside.")
         )

@@ -142,9 +142,8 @@ class _Pair:
         ]
         samples, moved = merged(like.sample_names, tables, "first")
         found = iter(moved)
-        new_targets = tuple(
-            next(found) if side is not None else np.zeros(0, np.int64) for side in sides
-        )
+        left, right = (next(found) if side else np.zeros(0, np.int64) for side in sides)
+        new_targets = (left, right)
         if self.linear:
             step = self._linear_step(sides, new_targets, len(samples))
             gradients, below = self._gradients(where, samples, sides, new_targets)

@@ -22,6 +22,7 @@ from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 import jax
 import numpy as np
+from jax.core import Tracer
 
 from jaxmeta.core._interning import InternTable
 from jaxmeta.core._layout import BlockLayout, Layout
@@ -114,7 +115,7 @@ class Plan(Generic[L]):
         instructions = self.program.instructions
         if self.moves_only:
             return tuple(leaves[inputs[0]] for _, inputs, _, _ in instructions)
-        if any(isinstance(leaf, jax.core.Tracer) for leaf in leaves):
+        if any(isinstance(leaf, Tracer) for leaf in leaves):
             return _execute(instructions, leaves, self.index)
         check_host_arrays(leaves)
         self.program.calls += 1
@@ -173,5 +174,5 @@ def plan_for(
 
 def clear_caches() -> None:
     """Drop every compiled kernel, and what the compilations hold on to."""
-    _single.clear_cache()
-    _fused.clear_cache()
+    for compiled in (_single, _fused):
+        compiled.clear_cache()  # type: ignore[attr-defined]

@@ -8,7 +8,7 @@ from math import prod
 
 import numpy as np
 
-from jaxmeta.core._rows_hash import HashTable
+from jaxmeta.core._rows_hash import HashTable, row_hashes, row_words
 
 
 _DIGIT = 16
@@ -177,7 +177,10 @@ def first_duplicate(values: np.ndarray) -> tuple[int, int] | None:
     """
     if values.shape[1] == 0:
         return (1, 0) if len(values) > 1 else None
-    if is_sorted(values, strictly=True) or not HashTable(values).repeats:
+    if is_sorted(values, strictly=True):
+        return None
+    words = row_words(values)
+    if not HashTable(words, row_hashes(words)).repeats:
         return None
     _, inverse = unique_rows(values)
     rows = np.arange(len(values))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -10,7 +11,11 @@ import numpy as np
 _GOLDEN = 0x9E3779B97F4A7C15  # 2**64 over the golden ratio: odd, bits well spread
 _WORD = 2**64 - 1
 _LEVELS = 32
+_SLOTS_PER_ROW = 2
 _SMALLEST = 64
+# Rows at a time: what one step leaves is still in the cache for the next, and arrays of
+# this size are recycled by the allocator, where larger ones are mapped anew every time.
+_CHUNK = 8192
 
 
 class _Level(NamedTuple):
@@ -28,11 +33,14 @@ class HashTable:
     meets an empty slot is in no later level either, and all of it is array operations.
 
     Arguments:
-        values: int32 of shape (rows, columns), at least one column.
+        words: the rows as `row_words` gives them.
+        hashes: their hashes as `row_hashes` gives them.
 
     Example:
-        >>> table = HashTable(np.array([[5, 1], [2, 2]], np.int32))
-        >>> table.find(np.array([[2, 2], [1, 5], [5, 1]], np.int32))
+        >>> words = row_words(np.array([[5, 1], [2, 2]], np.int32))
+        >>> table = HashTable(words, row_hashes(words))
+        >>> sought = row_words(np.array([[2, 2], [1, 5], [5, 1]], np.int32))
+        >>> table.find(sought, row_hashes(sought))
         array([ 1, -1,  0])
     """
 
@@ -41,59 +49,74 @@ class HashTable:
     repeats: bool
     """Whether some row stands more than once (then `find` gives any of its positions)."""
 
-    def __init__(self, values: np.ndarray) -> None:
-        self._words = _words(values)
+    def __init__(self, words: np.ndarray, hashes: np.ndarray) -> None:
+        self._words = words
         self._levels: list[_Level] = []
         self.repeats = False
-        rest = np.arange(len(values), dtype=np.int32)
-        hashes = _hashes(self._words)
-        while len(rest) and len(self._levels) < _LEVELS:
-            rest, hashes = self._add_level(rest, hashes)
+        rows = np.arange(len(words), dtype=np.int16 if len(words) < 2**15 else np.int32)
+        while len(rows) and len(self._levels) < _LEVELS:
+            rows, hashes = self._add_level(rows, hashes)
         # Only rows made to collide get here; Python's dict is safe against them.
-        self._rest = {self._words[row].tobytes(): int(row) for row in rest}
+        self._rest = {words[row].tobytes(): int(row) for row in rows}
 
     def _add_level(self, rows: np.ndarray, hashes: np.ndarray) -> tuple[np.ndarray, ...]:
-        bits = (max(2 * len(rows), _SMALLEST) - 1).bit_length()
-        level = _Level(
-            pow(_GOLDEN, 2 * len(self._levels) + 3, 2**64),
-            64 - bits,
-            np.full(1 << bits, -1, np.int32),
-        )
+        bits = (max(_SLOTS_PER_ROW * len(rows), _SMALLEST) - 1).bit_length()
+        multiplier = pow(_GOLDEN, 2 * len(self._levels), 2**64)
+        level = _Level(multiplier, 64 - bits, np.full(1 << bits, -1, rows.dtype))
         self._levels.append(level)
-        slots = _slots(level, hashes)
-        level.slots[slots] = rows
-        winners = level.slots.take(slots)
-        lost = np.flatnonzero(winners != rows)
-        rows, winners = rows.take(lost), winners.take(lost)
-        twins = _equal(self._words.take(rows, axis=0), self._words.take(winners, axis=0))
-        if twins.any():
-            self.repeats = True
-            rows, lost = rows[~twins], lost[~twins]
-        return rows, hashes.take(lost)
+        for part in _chunks(len(rows)):
+            level.slots[_slots(level, hashes[part])] = rows[part]
+        lost = [self._lost(level, rows[p], hashes[p]) + p.start for p in _chunks(len(rows))]
+        lost = np.concatenate(lost)
+        return rows.take(lost), hashes.take(lost)
 
-    def find(self, rows: np.ndarray) -> np.ndarray:
+    def _lost(self, level: _Level, rows: np.ndarray, hashes: np.ndarray) -> np.ndarray:
+        """Which of these rows were overwritten by a row that is not the same."""
+        winners = level.slots.take(_slots(level, hashes))
+        lost = (winners != rows).nonzero()[0]
+        overwritten = self._words.take(rows.take(lost), axis=0)
+        repeated = _equal(overwritten, self._words.take(winners.take(lost), axis=0))
+        if repeated.any():
+            self.repeats = True
+            return lost[~repeated]
+        return lost
+
+    def find(self, words: np.ndarray, hashes: np.ndarray) -> np.ndarray:
         """The position (int64) of each of these rows, -1 where it is not there."""
-        words = _words(rows)
-        found = np.full(len(rows), -1)
-        open_rows, hashes = np.arange(len(rows)), _hashes(words)
-        for level in self._levels:
-            seen = level.slots.take(_slots(level, hashes))
-            same = _equal(self._words.take(seen, axis=0), words)
-            hits = np.flatnonzero(same)
-            found[open_rows.take(hits)] = seen.take(hits)
-            others = np.flatnonzero((seen >= 0) > same)
-            if not len(others):
-                return found
-            open_rows, hashes = open_rows.take(others), hashes.take(others)
-            words = words.take(others, axis=0)
-        for row, word in zip(open_rows, words, strict=True):
-            found[row] = self._rest.get(word.tobytes(), -1)
+        found = np.full(len(words), -1)
+        if self._levels:
+            for part in _chunks(len(words)):
+                self._find(words[part], hashes[part], found[part])
         return found
 
-    def position(self, row: np.ndarray) -> int | None:
-        """The position of one row, int32 of shape (1, columns), or None."""
-        words = _words(row)
-        hashed = int(_hashes(words)[0])
+    def _find(self, words: np.ndarray, hashes: np.ndarray, found: np.ndarray) -> None:
+        seen, others = self._look(self._levels[0], words, hashes)
+        found[:] = seen
+        rows = others
+        for level in self._levels[1:]:
+            if not len(others):
+                return
+            words, hashes = words.take(others, axis=0), hashes.take(others)
+            seen, others = self._look(level, words, hashes)
+            found[rows] = seen
+            rows = rows.take(others)
+        for row, word in zip(rows, words.take(others, axis=0), strict=True):
+            found[row] = self._rest.get(word.tobytes(), -1)
+
+    def _look(
+        self, level: _Level, words: np.ndarray, hashes: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Positions found on one level, -1 elsewhere, and which rows to look for below."""
+        seen = level.slots.take(_slots(level, hashes))
+        # An empty slot, -1, compares with the last row: never the one that is sought,
+        # or the slot would not be empty.
+        same = _equal(self._words.take(seen, axis=0), words)
+        below = ((seen >= 0) > same).nonzero()[0]
+        seen |= same.view(np.int8) - np.int8(1)
+        return seen, below
+
+    def position(self, words: np.ndarray, hashed: int) -> int | None:
+        """The position of the one row in `words`, None where it is not there."""
         for multiplier, shift, slots in self._levels:
             seen = int(slots[(hashed * multiplier & _WORD) >> shift])
             if seen < 0:
@@ -103,25 +126,33 @@ class HashTable:
         return self._rest.get(words[0].tobytes())
 
 
-def _slots(level: _Level, hashes: np.ndarray) -> np.ndarray:
-    return (hashes * np.uint64(level.multiplier) >> np.uint64(level.shift)).view(np.int64)
-
-
-def _words(values: np.ndarray) -> np.ndarray:
-    """The rows as 64-bit words where that divides them evenly, else as 32-bit ones."""
+def row_words(values: np.ndarray) -> np.ndarray:
+    """The rows as 64-bit words where those divide them evenly, else as 32-bit ones."""
     values = np.ascontiguousarray(values)
     words = values.view(np.uint32 if values.shape[1] % 2 else np.uint64)
     return words[:, 0] if words.shape[1] == 1 else words
 
 
-def _hashes(words: np.ndarray) -> np.ndarray:
+def row_hashes(words: np.ndarray) -> np.ndarray:
+    """One uint64 per row; equal for equal rows, and hardly ever for others."""
     columns = words.T if words.ndim == 2 else words[None]
-    hashes = np.zeros(len(words), np.uint64)
-    for power, column in enumerate(columns):
+    hashes = np.multiply(columns[0], np.uint64(_GOLDEN), dtype=np.uint64)
+    for power, column in enumerate(columns[1:], start=1):
         factor = np.uint64(pow(_GOLDEN, 2 * power + 1, 2**64))
         hashes += np.multiply(column, factor, dtype=np.uint64)
     hashes ^= hashes >> np.uint64(32)
+    hashes *= np.uint64(_GOLDEN)
     return hashes
+
+
+def _slots(level: _Level, hashes: np.ndarray) -> np.ndarray:
+    if level.multiplier != 1:
+        hashes = hashes * np.uint64(level.multiplier)
+    return (hashes >> np.uint64(level.shift)).view(np.int64)
+
+
+def _chunks(rows: int) -> Iterator[slice]:
+    return (slice(start, min(start + _CHUNK, rows)) for start in range(0, rows, _CHUNK))
 
 
 def _equal(left: np.ndarray, right: np.ndarray) -> np.ndarray:

@@ -114,7 +114,8 @@ def _checked(operation: str, tensor: Any, scalar: Any) -> Any:
     kind = f"an array of shape {scalar.shape}" if hasattr(scalar, "shape") else repr(scalar)
     raise InvalidTypeError(
         compose(
-            f"{operation}: the other operand must be a {type(tensor).__name__} or a scalar.",
+            f"{operation}: the other operand must be a {type(tensor).__name__} or "
+            "a scalar.",
             f"found {kind}, a {type(scalar).__name__}",
             remedy="labelled values are never broadcast; for an array of your own, make a "
             f"{type(tensor).__name__} with the same labels.",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -58,7 +58,7 @@ def several_blocks(keys: Labels, selection: Any, named: Mapping[str, int]) -> li
 
 def several_positions(
     keys: Labels, selection: Any, named: Mapping[str, int]
-) -> Iterable[int] | Any:
+) -> Sequence[int] | np.ndarray:
     """Positions of the blocks that match, in order."""
     if selection is None or isinstance(selection, Mapping):
         wanted = _merged(selection, named)

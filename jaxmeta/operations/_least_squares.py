@@ -32,10 +32,9 @@ def least_squares(x: Any, y: Any, rcond: float | None) -> Any:
 @partial(jax.custom_jvp, nondiff_argnums=(2,))
 def _solved(x: Any, y: Any, rcond: float | None) -> Any:
     """As `least_squares`, in operations that are plainly linear in y."""
-    if rcond is None:
-        rcond = float(jnp.finfo(x.dtype).eps) * max(x.shape)
+    cut = float(jnp.finfo(x.dtype).eps) * max(x.shape) if rcond is None else rcond
     u, s, vh = jnp.linalg.svd(x, full_matrices=False)
-    kept = s > rcond * s.max(initial=0)
+    kept = s > cut * s.max(initial=0)
     inverse = jnp.where(kept, 1 / jnp.where(kept, s, 1), 0)[:, None]
     return _h(vh) @ (inverse * (_h(u) @ y))
 

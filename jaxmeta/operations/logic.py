@@ -18,7 +18,7 @@ RTOL = 1e-13
 ATOL = 1e-12
 
 
-# Exactly --------------------------------------------------------------------------------
+# Exactly --------------------------------------------------------------------------
 
 
 def equal(tensor_1: TensorMap, tensor_2: TensorMap) -> bool | jax.Array:
@@ -65,7 +65,7 @@ def equal_block_raise(block_1: TensorBlock, block_2: TensorBlock) -> None:
     _demand("equal_block", check_block, block_1, block_2, EXACT)
 
 
-# Within tolerances ------------------------------------------------------------------------
+# Within tolerances ----------------------------------------------------------------
 
 
 def allclose(
@@ -141,7 +141,8 @@ def allclose_block_raise(
 
 
 def _holds(operation: str, check: Any, one: Any, two: Any, tolerance: Tolerance) -> Any:
-    check(operation, one), check(operation, two)
+    for tensor in (one, two):
+        check(operation, tensor)
     try:
         return compare(operation, one, two, tolerance)
     except NotEqualError:
@@ -149,17 +150,18 @@ def _holds(operation: str, check: Any, one: Any, two: Any, tolerance: Tolerance)
 
 
 def _demand(operation: str, check: Any, one: Any, two: Any, tolerance: Tolerance) -> None:
-    check(operation, one), check(operation, two)
+    for tensor in (one, two):
+        check(operation, tensor)
     if compare(operation, one, two, tolerance) is not True:
         raise InvalidTypeError(
             compose(
                 f"{operation}_raise: the values are traced by JAX.",
-                remedy=f"use {operation}() inside traced functions: it gives a traced bool.",
+                remedy=f"use {operation}() in traced functions: it gives a traced bool.",
             )
         )
 
 
-# Metadata -----------------------------------------------------------------------------------
+# Metadata -------------------------------------------------------------------------
 
 
 def equal_metadata(

@@ -7,6 +7,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from jax.core import Tracer
 
 from jaxmeta.core import Labels, TensorBlock, TensorMap
 from jaxmeta.core._kernels import take_properties, take_rows
@@ -59,7 +60,7 @@ def slice(tensor: TensorMap, axis: str, selection: Selection) -> TensorMap:
     Example:
         >>> import jax.numpy as jnp
         >>> block = TensorBlock(
-        ...     jnp.arange(3.0).reshape(3, 1), Labels.range("s", 3), [], Labels.range("n", 1)
+        ...     jnp.arange(3.0)[:, None], Labels.range("s", 3), [], Labels.range("n", 1)
         ... )
         >>> tensor = TensorMap(Labels.single(), [block])
         >>> slice(tensor, "samples", Labels("s", [[2], [9]]))[0].values.tolist()
@@ -95,7 +96,7 @@ def _slice(operation: str, data: Any, axis: str, selection: Selection) -> Any:
 
 def _positions(operation: str, selection: Any) -> bytes:
     """Positions as bytes of int64: hashable, and quick to compare."""
-    if isinstance(selection, jax.core.Tracer):
+    if isinstance(selection, Tracer):
         raise InvalidTypeError(
             compose(
                 f"{operation}: the selection is traced by JAX, but labels are static.",
