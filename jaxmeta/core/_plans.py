@@ -18,7 +18,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Hashable, Sequence
 from functools import cached_property, partial
-from typing import Any, Generic, Protocol, TypeAlias, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar, runtime_checkable
 
 import jax
 import numpy as np
@@ -155,13 +155,6 @@ def _single(
 @partial(jax.jit, static_argnums=0)
 def _fused(program: Program, leaves: tuple[Any, ...], index: tuple[Any, ...]) -> Any:
     return _execute(program.instructions, leaves, index)
-
-
-class Planned(Protocol):
-    """A block or a map: a layout and its leaves."""
-
-    _layout: Any
-    _leaves: tuple[Any, ...]
 
 
 def plan_for(

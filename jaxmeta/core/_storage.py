@@ -6,9 +6,13 @@ classes have the methods that metatensor's users expect without importing upward
 
 from __future__ import annotations
 
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 
+S = TypeVar("S", bound="Stored")
+
+
+@runtime_checkable
 class Format(Protocol):
     """What the room `io` offers for one class."""
 
@@ -40,11 +44,11 @@ class Stored:
         return _FORMATS[type(self).__name__].save_buffer(self)
 
     @classmethod
-    def load(cls, file: Any, **options: Any) -> Self:
+    def load(cls: type[S], file: Any, **options: Any) -> S:
         """Load from a path or binary file object; see `jaxmeta.load` for the options."""
         return _FORMATS[cls.__name__].load(file, **options)
 
     @classmethod
-    def load_buffer(cls, buffer: Any, **options: Any) -> Self:
+    def load_buffer(cls: type[S], buffer: Any, **options: Any) -> S:
         """Load from bytes; see `jaxmeta.load_buffer` for the options."""
         return _FORMATS[cls.__name__].load_buffer(buffer, **options)
