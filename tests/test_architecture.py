@@ -18,7 +18,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "jaxmeta"
 # A room is a folder or a single file of the package; a floor sees itself only within
 # one room, and every floor below.
 FLOORS = {
-    "errors": 0,
+    "errors": -1,  # the ground: every room may raise
     "_render": 0,
     "core": 1,
     "operations": 2,
@@ -44,6 +44,7 @@ FRONT_DOOR = "__init__"
 REQUIRED = {"jax", "jaxlib", "jaxtyping", "numpy", "equinox"} | set(sys.stdlib_module_names)
 ROOMS_OF_EXTRAS = {"interop", "plot", "demo", "engines", "testing"}
 EXTRAS_ELSEWHERE: dict[str, set[str]] = {
+    "_render": {"treescope"},
     "deploy": {"flatbuffers"},
     "representations": {"sphericart"},
     "atomistic": {"vesin"},
