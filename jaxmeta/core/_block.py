@@ -288,7 +288,10 @@ def _flatten_with_keys(block: TensorBlock) -> tuple[tuple[Any, ...], BlockLayout
 
 def _unflatten(layout: Any, leaves: Any) -> TensorBlock:
     # Leaves may be of any kind (tracers, None, object()): nothing is validated.
-    return TensorBlock._view(layout, leaves)
+    block = object.__new__(TensorBlock)
+    block._layout = layout
+    block._leaves = leaves
+    return block
 
 
 jax.tree_util.register_pytree_with_keys(

@@ -383,7 +383,10 @@ def _flatten_with_keys(tensor: TensorMap) -> tuple[tuple[Any, ...], Layout]:
 
 def _unflatten(layout: Any, leaves: Any) -> TensorMap:
     # Leaves may be of any kind (tracers, None, object()): nothing is validated.
-    return TensorMap._view(layout, leaves)
+    tensor = object.__new__(TensorMap)
+    tensor._layout = layout
+    tensor._leaves = leaves
+    return tensor
 
 
 jax.tree_util.register_pytree_with_keys(
