@@ -13,7 +13,9 @@ from jaxmeta.core._rows_hash import HashTable, row_hashes, row_words
 
 # A dict costs 1.6 µs a row to build and answers in 0.1 µs: worth it for small tables.
 _DICT_ROWS = 10**4
-_INT32 = np.iinfo(np.int32)
+# How much memory a table by packed key may take, in 32-bit integers.
+_SLOTS_PER_ROW = 4
+_ALWAYS_DENSE = 1024
 
 
 class RowIndex:
@@ -72,7 +74,7 @@ class RowIndex:
         """What finds the rows: by packed key where that takes little memory, or by hash."""
         table = self._table
         if table is None:
-            if self.ranges.size <= 4 * len(self) + 1024:
+            if self._is_dense(self.ranges):
                 table = DenseTable(self.values, self.ranges)
             else:
                 table = HashTable(row_words(self.values), self.hashes)
@@ -105,13 +107,7 @@ class RowIndex:
             rows = zip(*columns, strict=True) if columns else iter([()] * len(self))
             self._dict = {row: position for position, row in enumerate(rows)}
             return self._dict.get(row)
-        if not all(_INT32.min <= value <= _INT32.max for value in row):
-            return None
-        table, values = self.table, np.array([row], np.int32)
-        if isinstance(table, DenseTable):
-            return table.position(values)
-        words = row_words(values)
-        return table.position(words, int(row_hashes(words)[0]))
+        return self.table.position(row)
 
     def select(self, columns: Sequence[int], rows: np.ndarray) -> np.ndarray:
         """Positions (int64, ascending) of all rows whose columns are among `rows`.
@@ -123,5 +119,30 @@ class RowIndex:
         """
         if len(columns) == 0:
             return np.arange(len(self))
-        part = self.values[:, list(columns)]
-        return np.flatnonzero(RowIndex(rows).find(part) >= 0)
+        part, ranges = self._columns(columns), self.ranges.columns(columns)
+        if len(rows) == 1:
+            return np.flatnonzero(_are(part, rows[0]))
+        if not self._is_dense(ranges):
+            return np.flatnonzero(RowIndex(rows).find(part) >= 0)
+        outside = ranges.outside(rows, Packing.of(rows))
+        keys = ranges.keys(rows)
+        chosen = np.zeros(ranges.size, bool)
+        chosen[keys if outside is None else keys[~outside]] = True
+        return np.flatnonzero(chosen.take(ranges.keys(part), mode="clip"))
+
+    def _columns(self, columns: Sequence[int]) -> np.ndarray:
+        first, run = columns[0], len(columns)
+        if list(columns) == list(range(first, first + run)):
+            return self.values[:, first : first + run]
+        return self.values[:, list(columns)]
+
+    def _is_dense(self, ranges: Packing) -> bool:
+        return ranges.size <= _SLOTS_PER_ROW * len(self) + _ALWAYS_DENSE
+
+
+def _are(rows: np.ndarray, row: np.ndarray) -> np.ndarray:
+    """Which of the rows are this one."""
+    same = np.ones(len(rows), bool)
+    for column, value in zip(rows.T, row, strict=True):
+        same &= column == value
+    return same

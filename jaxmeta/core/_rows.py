@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import prod
 
@@ -68,6 +68,22 @@ class Packing:
         keys -= (origin + 2**63) % 2**64 - 2**63
         return keys
 
+    def key(self, row: tuple[int, ...]) -> int | None:
+        """The key of one row, None where it is outside the ranges."""
+        key = 0
+        for value, low, high in zip(row, self.lows, self.highs, strict=True):
+            if not low <= value <= high:
+                return None
+            key = key * (high - low + 1) + int(value) - low
+        return key
+
+    def columns(self, columns: Sequence[int]) -> Packing:
+        """The code for some of the columns."""
+        return Packing(
+            tuple(self.lows[column] for column in columns),
+            tuple(self.highs[column] for column in columns),
+        )
+
     def outside(self, values: np.ndarray, ranges: Packing) -> np.ndarray | None:
         """Which rows these ranges do not hold; None where the rows' own ranges tell."""
         outside = None
@@ -78,18 +94,15 @@ class Packing:
                 outside = beyond if outside is None else outside | beyond
         return outside
 
-    def split(self) -> Iterator[tuple[slice, Packing]]:
+    def split(self) -> Iterator[range]:
         """Runs of neighbouring columns, as long as their keys still fit into int64."""
         start, size = 0, 1
         for column, span in enumerate(self.spans):
             if size * span > 2**_KEY_BITS:
-                yield self._part(start, column)
+                yield range(start, column)
                 start, size = column, 1
             size *= span
-        yield self._part(start, len(self.lows))
-
-    def _part(self, start: int, stop: int) -> tuple[slice, Packing]:
-        return slice(start, stop), Packing(self.lows[start:stop], self.highs[start:stop])
+        yield range(start, len(self.lows))
 
 
 def is_sorted(values: np.ndarray, strictly: bool = False) -> bool:
@@ -118,8 +131,10 @@ def sorted_order(values: np.ndarray, descending: bool = False) -> np.ndarray:
     order = np.arange(len(values))
     if not descending and is_sorted(values):
         return order
-    for columns, packing in reversed(list(Packing.of(values).split())):
-        keys = packing.keys(values[:, columns])
+    ranges = Packing.of(values)
+    for columns in reversed(list(ranges.split())):
+        packing = ranges.columns(columns)
+        keys = packing.keys(values[:, columns.start : columns.stop])
         if descending:
             np.subtract(packing.size - 1, keys, out=keys)
         order = _sorted_by_digits(keys, (packing.size - 1).bit_length(), order)

@@ -36,9 +36,10 @@ class DenseTable:
         outside = self._packing.outside(rows, ranges)
         if outside is not None:
             keys[outside] = self._packing.size
-        return self._slots.take(keys).astype(np.int64)
+        return self._slots.take(keys, mode="clip").astype(np.int64)
 
-    def position(self, row: np.ndarray) -> int | None:
-        """The position of one row, int32 of shape (1, columns), or None."""
-        found = int(self.find(row, Packing.of(row))[0])
+    def position(self, row: tuple[int, ...]) -> int | None:
+        """The position of one row, None where it is not there."""
+        key = self._packing.key(row)
+        found = -1 if key is None else int(self._slots[key])
         return None if found < 0 else found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -10,12 +9,11 @@ import numpy as np
 
 _GOLDEN = 0x9E3779B97F4A7C15  # 2**64 over the golden ratio: odd, bits well spread
 _WORD = 2**64 - 1
+_INT32 = np.iinfo(np.int32)
 _LEVELS = 32
-_SLOTS_PER_ROW = 2
+_SLOTS_PER_ROW = 2, 8  # of the first level, which is large, and of those below
 _SMALLEST = 64
-# Rows at a time: what one step leaves is still in the cache for the next, and arrays of
-# this size are recycled by the allocator, where larger ones are mapped anew every time.
-_CHUNK = 8192
+_ALL_TRUE = {2: (np.uint16, 0x0101), 4: (np.uint32, 0x01010101)}
 
 
 class _Level(NamedTuple):
@@ -60,54 +58,44 @@ class HashTable:
         self._rest = {words[row].tobytes(): int(row) for row in rows}
 
     def _add_level(self, rows: np.ndarray, hashes: np.ndarray) -> tuple[np.ndarray, ...]:
-        bits = (max(_SLOTS_PER_ROW * len(rows), _SMALLEST) - 1).bit_length()
+        slots_per_row = _SLOTS_PER_ROW[bool(self._levels)]
+        bits = (max(slots_per_row * len(rows), _SMALLEST) - 1).bit_length()
         multiplier = pow(_GOLDEN, 2 * len(self._levels), 2**64)
         level = _Level(multiplier, 64 - bits, np.full(1 << bits, -1, rows.dtype))
         self._levels.append(level)
-        for part in _chunks(len(rows)):
-            level.slots[_slots(level, hashes[part])] = rows[part]
-        lost = [self._lost(level, rows[p], hashes[p]) + p.start for p in _chunks(len(rows))]
-        lost = np.concatenate(lost)
-        return rows.take(lost), hashes.take(lost)
-
-    def _lost(self, level: _Level, rows: np.ndarray, hashes: np.ndarray) -> np.ndarray:
-        """Which of these rows were overwritten by a row that is not the same."""
-        winners = level.slots.take(_slots(level, hashes))
+        slots = _slots(level, hashes)
+        level.slots[slots] = rows
+        winners = level.slots.take(slots)
         lost = (winners != rows).nonzero()[0]
         overwritten = self._words.take(rows.take(lost), axis=0)
         repeated = _equal(overwritten, self._words.take(winners.take(lost), axis=0))
         if repeated.any():
             self.repeats = True
-            return lost[~repeated]
-        return lost
+            lost = lost[~repeated]
+        return rows.take(lost), hashes.take(lost)
 
     def find(self, words: np.ndarray, hashes: np.ndarray) -> np.ndarray:
         """The position (int64) of each of these rows, -1 where it is not there."""
-        found = np.full(len(words), -1)
-        if self._levels:
-            for part in _chunks(len(words)):
-                self._find(words[part], hashes[part], found[part])
-        return found
-
-    def _find(self, words: np.ndarray, hashes: np.ndarray, found: np.ndarray) -> None:
-        seen, others = self._look(self._levels[0], words, hashes)
-        found[:] = seen
-        rows = others
+        if not self._levels:
+            return np.full(len(words), -1)
+        seen, below = self._look(self._levels[0], words, hashes)
+        found, rows = seen.astype(np.int64), below
         for level in self._levels[1:]:
-            if not len(others):
-                return
-            words, hashes = words.take(others, axis=0), hashes.take(others)
-            seen, others = self._look(level, words, hashes)
+            if not len(below):
+                return found
+            words, hashes = words.take(below, axis=0), hashes.take(below)
+            seen, below = self._look(level, words, hashes)
             found[rows] = seen
-            rows = rows.take(others)
-        for row, word in zip(rows, words.take(others, axis=0), strict=True):
+            rows = rows.take(below)
+        for row, word in zip(rows, words.take(below, axis=0), strict=True):
             found[row] = self._rest.get(word.tobytes(), -1)
+        return found
 
     def _look(
         self, level: _Level, words: np.ndarray, hashes: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         """Positions found on one level, -1 elsewhere, and which rows to look for below."""
-        seen = level.slots.take(_slots(level, hashes))
+        seen = level.slots.take(_slots(level, hashes), mode="clip")
         # An empty slot, -1, compares with the last row: never the one that is sought,
         # or the slot would not be empty.
         same = _equal(self._words.take(seen, axis=0), words)
@@ -115,8 +103,12 @@ class HashTable:
         seen |= same.view(np.int8) - np.int8(1)
         return seen, below
 
-    def position(self, words: np.ndarray, hashed: int) -> int | None:
-        """The position of the one row in `words`, None where it is not there."""
+    def position(self, row: tuple[int, ...]) -> int | None:
+        """The position of one row, None where it is not there."""
+        if not all(_INT32.min <= value <= _INT32.max for value in row):
+            return None
+        words = row_words(np.array([row], np.int32))
+        hashed = int(row_hashes(words)[0])
         for multiplier, shift, slots in self._levels:
             seen = int(slots[(hashed * multiplier & _WORD) >> shift])
             if seen < 0:
@@ -151,13 +143,13 @@ def _slots(level: _Level, hashes: np.ndarray) -> np.ndarray:
     return (hashes >> np.uint64(level.shift)).view(np.int64)
 
 
-def _chunks(rows: int) -> Iterator[slice]:
-    return (slice(start, min(start + _CHUNK, rows)) for start in range(0, rows, _CHUNK))
-
-
 def _equal(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     if left.ndim == 1:
         return left == right
+    if left.shape[1] in _ALL_TRUE:
+        # The answers for the words of a row, read as one integer.
+        kind, all_true = _ALL_TRUE[left.shape[1]]
+        return (left == right).view(kind)[:, 0] == all_true
     equal = left[:, 0] == right[:, 0]
     for column in range(1, left.shape[1]):
         equal &= left[:, column] == right[:, column]
