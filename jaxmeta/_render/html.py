@@ -26,8 +26,8 @@ from jaxmeta._render.words import elide, listing
 
 MOST_ROWS = 7
 LONGEST_LINE = 100
-# Blocks after this many characters are not to be unfolded.
-BUDGET = 40_000
+# Blocks that would bring a page beyond this many bytes are not to be unfolded.
+BUDGET = 50_000
 
 STYLE = (
     ".jaxmeta{font:13px/1.5 ui-monospace,Menlo,Consolas,'DejaVu Sans Mono',monospace;"
@@ -39,7 +39,7 @@ STYLE = (
     ".jaxmeta details[open]>summary::before{content:'▾ '}"
     ".jaxmeta .row{display:inline-grid;grid-template-columns:var(--c);column-gap:2ch;"
     "vertical-align:top;white-space:pre}"
-    ".jaxmeta .head{padding-left:2ch}"
+    ".jaxmeta .head,.jaxmeta .flat,.jaxmeta .deep{padding-left:2ch}"
     ".jaxmeta .dim,.jaxmeta .head{opacity:.65}"
     ".jaxmeta .n{text-align:right}"
     ".jaxmeta .bar{border-left:1px solid;padding-left:1ch}"
@@ -87,12 +87,12 @@ def tensor_map(facts: MapFacts) -> str:
 def _blocks(found: Table, blocks: Sequence[BlockFacts]) -> list[str]:
     parts, used = [], 0
     for cells, facts in zip(found.rows, blocks, strict=True):
-        if used > BUDGET:
-            parts.append(f'<div style="padding-left:2ch">{_row(found, cells)}</div>')
-            continue
-        inside = _inside(facts, facts.components, with_properties=True)
-        parts.append(_fold(_row(found, cells), inside))
-        used += len(parts[-1])
+        row, inside = _row(found, cells), ""
+        if used <= BUDGET:
+            inside = _inside(facts, facts.components, with_properties=True)
+            used += len(inside.encode())
+        flat = f'<div class="flat">{row}</div>'
+        parts.append(_fold(row, inside) if used <= BUDGET else flat)
     return parts
 
 
@@ -137,7 +137,7 @@ def _gradients(facts: BlockFacts) -> list[str]:
     if more > 0:
         parts.append(_dim(f"… {more} more gradients"))
     indented = "".join(parts)
-    return [f'<div style="padding-left:2ch">{indented}</div>'] if parts else []
+    return [f'<div class="deep">{indented}</div>'] if parts else []
 
 
 def _axis(kind: str, facts: LabelFacts) -> str:

@@ -29,10 +29,16 @@ from jaxmeta._render.words import (
 HEADS = ("samples", "components", "properties")
 MOST_BLOCKS = 20
 MOST_COMPONENTS = 4
+MOST_NAMES = 3  # of one component
 MOST_GRADIENTS = 4
 WIDEST = 100
-# From easy to read to just distinct: the first that lets the table fit is taken.
-LIMITS = (LONGEST_NAME, 24, 18, 15, 13, 12, 11, 10, 9, 8)
+# Longest name and most gradients, from easy to read to just readable: the first pair
+# that lets the table fit is taken.
+ATTEMPTS = (
+    *((limit, MOST_GRADIENTS) for limit in (LONGEST_NAME, 24, 18, 15, 13, 12)),
+    *((12, gradients) for gradients in range(MOST_GRADIENTS - 1, 0, -1)),
+    *((limit, 1) for limit in (11, 10, 9, 8)),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +52,10 @@ class Table:
 
     @property
     def width(self) -> int:
-        """Columns of the widest line, the spaces between columns included."""
-        return sum(self.widths) + 2 * len(self.widths) + 4
+        """Columns of the widest line of text, its indent of two included."""
+        key = 2 * self.keys + 1 if self.keys else 0
+        gradients = len(self.widths) - self.keys - len(HEADS)
+        return 2 + key + 2 * (len(HEADS) - 1) + 3 * gradients + sum(self.widths)
 
 
 def shown(rows: int, most: int) -> tuple[range, range]:
@@ -89,7 +97,10 @@ def rows_of(labels: LabelFacts) -> str:
 
 def axes(labels: Sequence[LabelFacts], limit: int = LONGEST_NAME) -> str:
     """Names and sizes of components: "xyz_1 3 × xyz_2 3", "–" for none."""
-    parts = [f"{listing(c.names, limit=limit)} {rows_of(c)}".strip() for c in labels]
+    parts = [
+        f"{listing(each.names, MOST_NAMES, limit)} {rows_of(each)}".strip()
+        for each in labels
+    ]
     if len(parts) > MOST_COMPONENTS:
         parts[MOST_COMPONENTS:] = [f"… {len(parts) - MOST_COMPONENTS} more"]
     return " × ".join(parts) or "–"
@@ -99,18 +110,13 @@ def table(
     keys: LabelFacts, positions: Sequence[int], blocks: Sequence[BlockFacts]
 ) -> Table:
     """The table of some blocks: shorter names, then fewer gradients, until it fits."""
-    found = _table(keys, positions, blocks, LIMITS[0], MOST_GRADIENTS)
-    limit = LIMITS[0]
-    for shorter in LIMITS[1:]:
-        distinct = len({elide(name, shorter) for name in keys.names}) == len(keys.names)
-        if found.width <= WIDEST or not distinct:
-            break
-        limit = shorter
-        found = _table(keys, positions, blocks, limit, MOST_GRADIENTS)
-    for gradients in range(MOST_GRADIENTS - 1, 0, -1):
+    found = _table(keys, positions, blocks, *ATTEMPTS[0])
+    for limit, gradients in ATTEMPTS[1:]:
+        distinct = len({elide(name, limit) for name in keys.names}) == len(keys.names)
         if found.width <= WIDEST:
             break
-        found = _table(keys, positions, blocks, limit, gradients)
+        if distinct:
+            found = _table(keys, positions, blocks, limit, gradients)
     return found
 
 
@@ -161,7 +167,7 @@ def _key(keys: LabelFacts, position: int) -> list[str]:
     return [str(value) for value in keys.values[position].tolist()]
 
 
-def line(found: Table, cells: Sequence[str]) -> str:
+def line_of(found: Table, cells: Sequence[str]) -> str:
     """One row as text: key cells, a bar, then the counts."""
     first = found.keys
     samples, components, properties = first, first + 1, first + 2
@@ -172,4 +178,4 @@ def line(found: Table, cells: Sequence[str]) -> str:
     counts = "  ".join([padded[samples], padded[components], padded[properties]])
     key = "  ".join(padded[:first])
     parts = [f"{key} | {counts}" if first else counts, *padded[first + 3 :]]
-    return "   ".join(parts).rstrip()
+    return "   ".join(parts)

@@ -11,7 +11,15 @@ from jaxmeta._render.facts import (
     all_gradients,
     own_components,
 )
-from jaxmeta._render.table import axes, block_title, line, map_title, rows_of, shown, table
+from jaxmeta._render.table import (
+    axes,
+    block_title,
+    line_of,
+    map_title,
+    rows_of,
+    shown,
+    table,
+)
 from jaxmeta._render.words import left, listing, plural, right, size, width
 
 
@@ -109,10 +117,10 @@ def block(facts: BlockFacts) -> str:
     heads = max(width(head) for head, _, _ in lines)
     digits = max(width(number) for _, number, _ in lines)
     body = [
-        f"  {left(head, heads)}  {right(number, digits)}  {names}".rstrip()
+        f"  {left(head, heads)}  {right(number, digits)}  {names}"
         for head, number, names in lines
     ]
-    return "\n".join([f"TensorBlock: {', '.join(block_title(facts))}", *body])
+    return _joined([f"TensorBlock: {', '.join(block_title(facts))}", *body])
 
 
 def _gradient_lines(facts: BlockFacts) -> list[tuple[str, str, str]]:
@@ -136,13 +144,17 @@ def tensor_map(facts: MapFacts, max_keys: int = REPR_KEYS) -> str:
     info = [f"  info: {listing(facts.info)}"] if facts.info else []
     if not facts.keys.rows:
         names = [f"  keys: {listing(facts.keys.names)}"] if facts.keys.names else []
-        return "\n".join([title, *names, *info])
+        return _joined([title, *names, *info])
     first, last = shown(facts.keys.rows, max_keys)
     positions = [*first, *last]
     found = table(facts.keys, positions, [facts.block(index) for index in positions])
-    lines = [f"  {line(found, cells)}" for cells in (found.head, *found.rows)]
+    lines = [f"  {line_of(found, cells)}" for cells in (found.head, *found.rows)]
     hidden = facts.keys.rows - len(positions)
     if hidden:
         more = f"  ... {size(hidden)} more {'block' if hidden == 1 else 'blocks'}"
         lines.insert(1 + len(first), more)
-    return "\n".join([title, *lines, *info])
+    return _joined([title, *lines, *info])
+
+
+def _joined(lines: Sequence[str]) -> str:
+    return "\n".join(line.rstrip() for line in lines)
