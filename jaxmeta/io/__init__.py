@@ -1,5 +1,8 @@
-"""Reading and writing `.mts` files."""
+"""Reading and writing `.mts` files: the format of metatensor, exactly."""
 
+from jaxmeta.io import methods as methods
+from jaxmeta.io.lazy import TensorFile as TensorFile
+from jaxmeta.io.lazy import open as open
 from jaxmeta.io.mts import load as load
 from jaxmeta.io.mts import load_block as load_block
 from jaxmeta.io.mts import load_block_buffer as load_block_buffer

@@ -7,8 +7,18 @@ from collections.abc import Iterator
 from typing import NamedTuple, NoReturn
 
 from jaxmeta.errors import CorruptFileError
-from jaxmeta.io.directory import DEFLATED, LOCAL, LOCAL_MAGIC, STORED, Member, read_directory
+from jaxmeta.io.directory import (
+    DEFLATED,
+    LOCAL,
+    LOCAL_MAGIC,
+    STORED,
+    Member,
+    read_directory,
+)
 from jaxmeta.io.sources import Source
+
+
+_SMALL = 1 << 16
 
 
 class Place(NamedTuple):
@@ -57,29 +67,40 @@ class Archive:
     def read(self, name: str) -> memoryview:
         """All bytes of one member, with their checksum verified."""
         member = self.member(name)
-        start = self.start(member)
-        packed = self.source.view(start, member.packed)
+        reach = member.end - member.offset
+        if reach < _SMALL:
+            # One request for its header and content together.
+            region = self.source.view(member.offset, reach)
+            start = self._checked_start(member, region)
+            packed = region[start : start + member.packed]
+        else:
+            packed = self.source.view(self.start(member), member.packed)
         content = packed if member.method == STORED else self._inflated(member, packed)
         self.check(member, zlib.crc32(content))
         return content
 
     def start(self, member: Member) -> int:
         """Where the bytes of a member begin in the file."""
-        name_size = len(member.raw_name)
-        fixed = self.source.view(member.offset, LOCAL.size + name_size)
-        (magic, _, flags, method, _, _, _, _, _, local_name_size, extra_size) = (
-            LOCAL.unpack_from(fixed)
+        header = self.source.view(member.offset, LOCAL.size + len(member.raw_name))
+        return member.offset + self._checked_start(member, header)
+
+    def _checked_start(self, member: Member, region: memoryview) -> int:
+        """How far behind its own header the content of a member begins."""
+        (magic, _, flags, method, _, _, _, _, _, name_size, extra_size) = LOCAL.unpack_from(
+            region
         )
-        start = member.offset + LOCAL.size + local_name_size + extra_size
         if (
             magic != LOCAL_MAGIC
             or flags & 1
             or method != member.method
-            or fixed[LOCAL.size :] != member.raw_name
-            or local_name_size != name_size
+            or name_size != len(member.raw_name)
+            or region[LOCAL.size : LOCAL.size + name_size] != member.raw_name
         ):
-            self.place(member.name).fail("its own header disagrees with the table of contents")
-        if start + member.packed > member.end:
+            self.place(member.name).fail(
+                "its own header disagrees with the table of contents"
+            )
+        start = LOCAL.size + name_size + extra_size
+        if member.offset + start + member.packed > member.end:
             self.place(member.name).fail("it overlaps with the member after it, or the end")
         return start
 
@@ -87,7 +108,7 @@ class Archive:
         """Compare a checksum with the one in the table of contents."""
         if crc != member.crc:
             self.place(member.name).fail(
-                f"its checksum is {crc:08x}, the file says {member.crc:08x}: bytes have changed"
+                f"its checksum is {crc:08x} and should be {member.crc:08x}: bytes changed"
             )
 
     def _inflated(self, member: Member, packed: memoryview) -> memoryview:

@@ -73,10 +73,21 @@ class Conversion:
         array = read_array(archive, name, self.check)
         if self.dtype is None or array.dtype == self.dtype:
             return array
-        memory = aligned_bytes(array.size * self.dtype.itemsize).view(self.dtype)
-        converted = memory.reshape(array.shape)
-        np.copyto(converted, array, casting="unsafe")
-        return converted
+        return self._copied(array)
+
+    def taken(self, array: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """Ascending rows of an array that may be mapped, in memory of their own."""
+        if len(rows) and rows[-1] - rows[0] + 1 == len(rows):
+            return self._copied(array[rows[0] : rows[-1] + 1])
+        # Not np.take: it would first copy the whole of an array that is not aligned.
+        return self._copied(array[rows])
+
+    def _copied(self, array: np.ndarray) -> np.ndarray:
+        dtype = self.dtype or array.dtype
+        memory = aligned_bytes(array.size * dtype.itemsize)
+        copy = memory.view(dtype).reshape(array.shape)
+        np.copyto(copy, array, casting="unsafe")
+        return copy
 
     def delivered(self, data: Tensor) -> Tensor:
         """The same data in arrays of JAX, unless numpy was asked for."""

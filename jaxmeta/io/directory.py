@@ -2,13 +2,15 @@
 
 The format is PKWARE's APPNOTE 6.3. The standard library's `zipfile` reads more kinds of
 archives than `.mts` files are, and takes 5 microseconds and a large object for each of the
-thousands of members that a map with a thousand blocks has. Here the end of the archive
+thousands of members that a map with a thousand blocks has, before a hostile number of
+them can be noticed. Here the end of the archive
 says how long the table is, every number is held against the size of the file before it
 is used, and whatever could be read in two ways is refused.
 """
 
 from __future__ import annotations
 
+import re
 import struct
 from itertools import pairwise
 from typing import NamedTuple, NoReturn
@@ -33,6 +35,9 @@ ZIP64_EXTRA = 1
 UTF8_FLAG = 1 << 11
 # Encrypted, patched, strongly encrypted, or with a masked directory.
 _REFUSED_FLAGS = 1 << 0 | 1 << 5 | 1 << 6 | 1 << 13
+
+# What names in `.mts` files look like: parts that begin with a letter, digit or underscore.
+_PLAIN_NAME = re.compile(rb"(?:[A-Za-z0-9_][A-Za-z0-9_.-]*/)*[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 # Deflate makes at most 1032 bytes of one. Archives that hold more than this much in all,
 # at a ratio that only runs of equal bytes reach, are taken for bombs.
@@ -148,7 +153,8 @@ def _read_entry(source: Source, table: bytes, position: int) -> tuple[Member, in
     if magic != CENTRAL_MAGIC or end > len(table):
         _fail(source, f"the table of contents is damaged at byte {position}")
     raw_name = table[position + CENTRAL.size : name_end]
-    name = _checked_name(source, raw_name, flags)
+    plain = _PLAIN_NAME.fullmatch(raw_name) is not None
+    name = raw_name.decode("ascii") if plain else _checked_name(source, raw_name, flags)
     if packed == FULL32 or size == FULL32 or offset == FULL32:
         size, packed, offset = _large_numbers(
             source, name, table[name_end:extra_end], (size, packed, offset)
@@ -157,7 +163,8 @@ def _read_entry(source: Source, table: bytes, position: int) -> tuple[Member, in
         _fail(source, "it is on another part of the archive", name)
     if flags & _REFUSED_FLAGS:
         _fail(source, "it is encrypted or patched", name)
-    _check_sizes(source, name, method, packed, size)
+    if method != STORED or packed != size or packed > source.size:
+        _check_sizes(source, name, method, packed, size)
     return Member(name, raw_name, method, crc, packed, size, offset, 0), end
 
 
@@ -195,7 +202,7 @@ def _large_numbers(
 
 def _check_sizes(source: Source, name: str, method: int, packed: int, size: int) -> None:
     if method not in (STORED, DEFLATED):
-        _fail(source, f"it is compressed by method {method}; stored and deflate are read", name)
+        _fail(source, f"it is compressed by method {method}, not stored or deflated", name)
     if packed > source.size:
         _fail(source, f"it claims {packed} bytes, the whole file has {source.size}", name)
     if method == STORED and packed != size:
@@ -230,5 +237,5 @@ def _by_name(source: Source, members: list[Member], limit: int) -> dict[str, Mem
             _fail(source, "there are two members of this name", member.name)
         if member.offset + LOCAL.size + len(member.raw_name) + member.packed > end:
             _fail(source, "it overlaps with the member after it, or the end", member.name)
-        found[member.name] = member._replace(end=end)
+        found[member.name] = Member(*member[:-1], end)
     return found

@@ -7,7 +7,7 @@ import os
 import warnings
 from collections.abc import Iterable
 from contextlib import closing
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
@@ -29,8 +29,13 @@ from jaxmeta.io.sources import BufferSource, Source, source_of
 from jaxmeta.io.writing import archive_chunks, archive_size
 
 
-File = str | os.PathLike[str] | BinaryIO
-Buffer = bytes | bytearray | memoryview
+if TYPE_CHECKING:
+    File = str | os.PathLike[str] | BinaryIO
+    Buffer = bytes | bytearray | memoryview
+    Data = TensorMap | TensorBlock | Labels
+else:
+    # Looked at by hand, for messages that say what to do.
+    File = Buffer = Data = Any
 
 
 def load(file: File, *, dtype: Any = None, as_numpy: bool = False) -> TensorMap:
@@ -133,9 +138,7 @@ def load_labels_buffer(buffer: Buffer) -> Labels:
     return _load_labels(BufferSource(buffer))
 
 
-def save(
-    file: File, data: TensorMap | TensorBlock | Labels, *, align: bool = False
-) -> None:
+def save(file: File, data: Data, *, align: bool = False) -> None:
     """Save a map, a block or labels to an `.mts` file, which metatensor reads too.
 
     A path gets all of it or nothing: the file is written beside it and takes its place
@@ -179,9 +182,7 @@ def save(
         )
 
 
-def save_buffer(
-    data: TensorMap | TensorBlock | Labels, *, align: bool = False
-) -> memoryview:
+def save_buffer(data: Data, *, align: bool = False) -> memoryview:
     """The bytes that `save` would write to a file, read-only.
 
     >>> bytes(save_buffer(TensorMap(Labels.empty("k"), []))[:4])
@@ -209,8 +210,9 @@ def _load_block(source: Source, conversion: Conversion) -> TensorBlock:
 def _load_labels(source: Source) -> Labels:
     if source.size >= 4 and bytes(source.view(0, 4)) == LOCAL_MAGIC:
         archive = open_archive(source)
-        kind = ("TensorMap", "load") if "keys.npy" in archive else ("TensorBlock", "load_block")
-        raise wrong_kind(source, *kind)
+        if "keys.npy" in archive:
+            raise wrong_kind(source, "TensorMap", "load")
+        raise wrong_kind(source, "TensorBlock", "load_block")
     return parse_labels(source.view(0, source.size), Place(source.name, ""))
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 import re
-import sys
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -24,6 +23,7 @@ MAGIC = b"\x93NUMPY"
 _LONGEST_HEADER = 1 << 20
 _MOST_AXES = 64
 _ALIGNMENT = 64
+_WORTH_ALIGNING = 4096
 
 # What the format knows: kind and bytes per number.
 _NUMBERS = frozenset(
@@ -192,8 +192,10 @@ def _dtype(code: str) -> np.dtype | None:
 
 def aligned_bytes(size: int) -> np.ndarray:
     """Fresh memory at a multiple of 64 bytes, which JAX takes over without a copy."""
+    if size < _WORTH_ALIGNING:
+        return np.empty(size, np.uint8)
     memory = np.empty(size + _ALIGNMENT, np.uint8)
-    start = -memory.ctypes.data % _ALIGNMENT
+    start = -memory.__array_interface__["data"][0] % _ALIGNMENT
     return memory[start : start + size]
 
 
@@ -234,17 +236,21 @@ def labels_header(names: Sequence[str], rows: int) -> bytes:
     return _header(f"[{fields}]", (rows,))
 
 
+def _padding(text: str, width: int) -> int:
+    """Spaces up to a multiple of 64, from 1 to 64 of them as numpy and metatensor do."""
+    return _ALIGNMENT - (len(MAGIC) + 2 + width + len(text) + 1) % _ALIGNMENT
+
+
 @lru_cache(maxsize=4096)
 def _header_of(description: str, shape: tuple[int, ...]) -> bytes:
     axes = "".join(f"{size}, " for size in shape)
     text = f"{{ 'descr': {description}, 'fortran_order': False, 'shape': ({axes}) }}"
-    for version, width in ((1, 2), (2, 4)):
-        bare = len(MAGIC) + 2 + width + len(text) + 1
-        padding = -bare % _ALIGNMENT
-        length = len(text) + padding + 1
-        if length < 1 << (8 * width):
-            break
-    start = MAGIC + bytes([version, 0]) + length.to_bytes(width, "little")
+    width = 2
+    if len(text) + _padding(text, width) + 1 >= 1 << 16:
+        width = 4
+    padding = _padding(text, width)
+    length = (len(text) + padding + 1).to_bytes(width, "little")
+    start = MAGIC + bytes([width // 2, 0]) + length
     return start + text.encode("ascii") + b" " * padding + b"\n"
 
 
@@ -255,6 +261,7 @@ def _header(description: str, shape: Sequence[int]) -> bytes:
 def little_endian(array: Any) -> np.ndarray:
     """The array as contiguous bytes in the order that files have."""
     array = np.asarray(array, order="C")
-    if array.dtype.byteorder == ">" or (sys.byteorder == "big" and array.dtype.itemsize > 1):
-        array = array.astype(array.dtype.newbyteorder("<"))
+    little = array.dtype.newbyteorder("<")
+    if array.dtype != little:
+        array = array.astype(little)
     return array.reshape(-1).view(np.uint8)

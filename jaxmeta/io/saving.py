@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -18,17 +17,20 @@ from jaxmeta.io.writing import Item
 def map_items(tensor: TensorMap) -> list[Item]:
     """The members of a map, in the order of the format."""
     _start_transfers(tensor._leaves)
-    items = [_labels_item("keys.npy", tensor.keys)]
+    writer = _Items()
+    writer.add_labels("keys.npy", tensor.keys)
     for i, block in enumerate(tensor):
-        items.extend(_block_items(f"blocks/{i}/", block, is_gradient=False))
+        writer.add_block(f"blocks/{i}/", block, is_gradient=False)
     info = tensor.info()
-    return [*items, _info_item(info)] if info else items
+    return [*writer.items, _info_item(info)] if info else writer.items
 
 
 def block_items(block: TensorBlock) -> list[Item]:
     """The members of a single block."""
     _start_transfers(block._leaves)
-    return list(_block_items("", block, is_gradient=False))
+    writer = _Items()
+    writer.add_block("", block, is_gradient=False)
+    return writer.items
 
 
 def _start_transfers(leaves: tuple[Any, ...]) -> None:
@@ -38,20 +40,38 @@ def _start_transfers(leaves: tuple[Any, ...]) -> None:
             leaf.copy_to_host_async()
 
 
-def _block_items(prefix: str, block: TensorBlock, *, is_gradient: bool) -> Iterator[Item]:
-    yield _array_item(f"{prefix}values.npy", block.values)
-    yield _labels_item(f"{prefix}samples.npy", block.samples)
-    for i, component in enumerate(block.components):
-        yield _labels_item(f"{prefix}components/{i}.npy", component)
-    if not is_gradient:
-        yield _labels_item(f"{prefix}properties.npy", block.properties)
-    for parameter, gradient in block.gradients():
-        inner = f"{prefix}gradients/{parameter}/"
-        yield from _block_items(inner, gradient, is_gradient=True)
+class _Items:
+    """Collects members; labels that stand in many blocks are encoded once."""
+
+    def __init__(self) -> None:
+        self.items: list[Item] = []
+        self._known: dict[Labels, Item] = {}
+
+    def add_block(self, prefix: str, block: TensorBlock, *, is_gradient: bool) -> None:
+        """The members of one block and of its gradients."""
+        name = f"{prefix}values.npy"
+        self.items.append(Item.of(name, *_array_parts(name, block.values)))
+        self.add_labels(f"{prefix}samples.npy", block.samples)
+        for i, component in enumerate(block.components):
+            self.add_labels(f"{prefix}components/{i}.npy", component)
+        if not is_gradient:
+            self.add_labels(f"{prefix}properties.npy", block.properties)
+        for parameter, gradient in block.gradients():
+            self.add_block(f"{prefix}gradients/{parameter}/", gradient, is_gradient=True)
+
+    def add_labels(self, name: str, labels: Labels | DynamicLabels) -> None:
+        """The member of one axis."""
+        if isinstance(labels, DynamicLabels):
+            raise _dynamic(name, labels)
+        known = self._known.get(labels)
+        if known is None:
+            known = self._known[labels] = Item.of(name, *labels_parts(labels))
+        self.items.append(known.named(name))
 
 
-def _array_item(name: str, values: Any) -> Item:
-    if isinstance(values, jax.core.Tracer) or not isinstance(values, np.ndarray | jax.Array):
+def _array_parts(name: str, values: Any) -> tuple[bytes, np.ndarray]:
+    is_array = isinstance(values, np.ndarray | jax.Array)
+    if not is_array or isinstance(values, jax.core.Tracer):
         raise InvalidTypeError(
             compose(
                 f"save: {name} would hold no array.",
@@ -60,19 +80,17 @@ def _array_item(name: str, values: Any) -> Item:
             )
         )
     array = np.asarray(values)
-    return Item(name, array_header(array.dtype, array.shape, name), little_endian(array))
+    return array_header(array.dtype, array.shape, name), little_endian(array)
 
 
-def _labels_item(name: str, labels: Labels | DynamicLabels) -> Item:
-    if isinstance(labels, DynamicLabels):
-        raise DynamicSamplesError(
-            compose(
-                f"save: {name} would hold dynamic samples.",
-                f"found {labels.capacity} rows, of which some may be padding",
-                remedy="unpad(...) the data first: it keeps the rows that are in use.",
-            )
+def _dynamic(name: str, labels: DynamicLabels) -> DynamicSamplesError:
+    return DynamicSamplesError(
+        compose(
+            f"save: {name} would hold dynamic samples.",
+            f"found {labels.capacity} rows, of which some may be padding",
+            remedy="unpad(...) the data first: it keeps the rows that are in use.",
         )
-    return Item(name, *labels_parts(labels))
+    )
 
 
 def labels_parts(labels: Labels) -> tuple[bytes, np.ndarray]:
@@ -88,8 +106,8 @@ def _info_item(info: dict[str, str]) -> Item:
         raise InvalidError(
             compose(
                 "save: the info holds half a character (a lone surrogate).",
-                f"at position {error.start} of {ascii(text[:60])}...",
+                f"at position {error.start} of {text[:60]!a}...",
                 remedy="replace it: UTF-8 has no bytes for it.",
             )
         ) from error
-    return Item("info.json", b"", np.frombuffer(content, np.uint8))
+    return Item.of("info.json", b"", np.frombuffer(content, np.uint8))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from typing import Any, BinaryIO, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from jaxmeta.errors import CorruptFileError, InvalidTypeError, compose
 
@@ -13,6 +13,7 @@ _WINDOW = 1 << 18
 _BUFFER = "the buffer"
 
 
+@runtime_checkable
 class Source(Protocol):
     """Bytes at known positions; every request beyond the end is a CorruptFileError."""
 
@@ -106,13 +107,17 @@ class FileSource:
                     raise CorruptFileError(self.name, "", "the file ends while it is read")
                 done += got
 
+    def fileno(self) -> int:
+        """The descriptor of the open file."""
+        return self._file.fileno()
+
     def close(self) -> None:
         """Close the file."""
         self._window = (0, memoryview(b""))
         self._file.close()
 
 
-def source_of(file: str | os.PathLike[str] | BinaryIO) -> Source:
+def source_of(file: Any) -> Source:
     """The source for a path or a binary file object (read from where it stands)."""
     if isinstance(file, str | os.PathLike):
         return FileSource(os.fsdecode(file))

@@ -48,21 +48,41 @@ _ALIGNMENT = 64
 class Item(NamedTuple):
     """One member to be written: its name, its header, and the bytes that follow."""
 
-    name: str
+    name: bytes
     header: bytes
     content: np.ndarray
+    size: int
+    crc: int
 
-    @property
-    def size(self) -> int:
-        """Bytes of the member."""
-        return len(self.header) + self.content.nbytes
+    @classmethod
+    def of(cls, name: str, header: bytes, content: np.ndarray) -> Item:
+        """The member with this name and these bytes."""
+        crc = zlib.crc32(content, zlib.crc32(header))
+        return cls(_raw(name), header, content, len(header) + content.nbytes, crc)
+
+    def named(self, name: str) -> Item:
+        """The same bytes under another name."""
+        return Item(_raw(name), *self[1:])
+
+
+def _raw(name: str) -> bytes:
+    raw = name.encode()
+    if len(raw) > FULL16:
+        raise InvalidError(
+            compose(
+                "save: a name is too long for a file.",
+                f"{name[:60]!r}... takes {len(raw)} bytes, {FULL16} are possible",
+                remedy="give the gradient a shorter name.",
+            )
+        )
+    return raw
 
 
 def archive_size(items: Sequence[Item], align: bool) -> int:
     """How many bytes `archive_chunks` will give, known before any is made."""
     position = table = 0
     for item in items:
-        name_size = len(item.name.encode())
+        name_size = len(item.name)
         offset, position = position, position + LOCAL.size + name_size + _SIZES.size
         position += len(_padding(position)) if align else 0
         position += item.size
@@ -92,9 +112,8 @@ def archive_chunks(items: Sequence[Item], align: bool) -> Iterator[bytes | np.nd
     position = 0
     table: list[bytes] = []
     for item in items:
-        crc = zlib.crc32(item.content, zlib.crc32(item.header))
-        start = _local_header(item, crc, position, align)
-        table.append(_table_entry(item, crc, position))
+        start = _local_header(item, position, align)
+        table.append(_table_entry(item, position))
         yield start + item.header
         yield item.content
         position += len(start) + item.size
@@ -103,29 +122,19 @@ def archive_chunks(items: Sequence[Item], align: bool) -> Iterator[bytes | np.nd
     yield _end(len(items), len(directory), position)
 
 
-def _name(item: Item) -> tuple[bytes, int]:
-    raw = item.name.encode()
-    if len(raw) > FULL16:
-        raise InvalidError(
-            compose(
-                "save: a name is too long for a file.",
-                f"{item.name[:60]!r}... takes {len(raw)} bytes, {FULL16} are possible",
-                remedy="give the gradient a shorter name.",
-            )
-        )
-    return raw, 0 if raw.isascii() else UTF8_FLAG
+def _flags(name: bytes) -> int:
+    return 0 if name.isascii() else UTF8_FLAG
 
 
-def _local_header(item: Item, crc: int, position: int, align: bool) -> bytes:
-    raw, flags = _name(item)
+def _local_header(item: Item, position: int, align: bool) -> bytes:
     extra = _SIZES.pack(ZIP64_EXTRA, 16, item.size, item.size)
     if align:
-        extra += _padding(position + LOCAL.size + len(raw) + len(extra))
+        extra += _padding(position + LOCAL.size + len(item.name) + len(extra))
     fixed = LOCAL.pack(
-        LOCAL_MAGIC, _NEEDS, flags, STORED, _TIME, _DATE, crc, FULL32, FULL32,
-        len(raw), len(extra),
+        LOCAL_MAGIC, _NEEDS, _flags(item.name), STORED, _TIME, _DATE, item.crc, FULL32,
+        FULL32, len(item.name), len(extra),
     )  # fmt: skip
-    return fixed + raw + extra
+    return fixed + item.name + extra
 
 
 def _padding(position: int) -> bytes:
@@ -144,16 +153,15 @@ def _large(size: int, offset: int) -> bytes:
     return struct.pack(f"<HH{count}Q", ZIP64_EXTRA, 8 * count, *numbers)
 
 
-def _table_entry(item: Item, crc: int, offset: int) -> bytes:
-    raw, flags = _name(item)
+def _table_entry(item: Item, offset: int) -> bytes:
     extra = _large(item.size, offset)
     size = min(item.size, FULL32)
     fixed = CENTRAL.pack(
-        CENTRAL_MAGIC, _MADE_BY_UNIX, _NEEDS_ZIP64 if extra else _NEEDS, flags, STORED,
-        _TIME, _DATE, crc, size, size, len(raw), len(extra), 0, 0, 0, _REGULAR_0644,
-        min(offset, FULL32),
+        CENTRAL_MAGIC, _MADE_BY_UNIX, _NEEDS_ZIP64 if extra else _NEEDS,
+        _flags(item.name), STORED, _TIME, _DATE, item.crc, size, size, len(item.name),
+        len(extra), 0, 0, 0, _REGULAR_0644, min(offset, FULL32),
     )  # fmt: skip
-    return fixed + raw + extra
+    return fixed + item.name + extra
 
 
 def _is_large(members: int, table: int, position: int) -> bool:
