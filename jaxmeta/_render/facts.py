@@ -9,9 +9,30 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
+
+
+def leaf_bytes(leaf: Any) -> int | None:
+    """Bytes of one leaf of a pytree, None where its shape or dtype does not tell.
+
+    >>> leaf_bytes(np.zeros((3, 2), np.float32)), leaf_bytes(object())
+    (24, None)
+    """
+    try:
+        size = math.prod(leaf.shape) * leaf.dtype.itemsize
+    except (AttributeError, TypeError):
+        return None
+    return size if isinstance(size, int) else None  # else symbolic
+
+
+@cache
+def _dtype_name(dtype: Any) -> str:
+    # JAX marks the tangents of integers by a structured dtype of no bytes.
+    is_float0 = getattr(dtype, "names", None) == ("float0",)
+    return "float0" if is_float0 else str(dtype)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,13 +73,7 @@ class ArrayFacts:
         if shape is None or dtype is None:
             kind = "None" if leaf is None else type(leaf).__name__
             return cls(kind, None if shape is None else tuple(shape))
-        shape = tuple(shape)
-        # JAX marks the tangents of integers by a structured dtype of no bytes.
-        name = "float0" if getattr(dtype, "names", None) == ("float0",) else str(dtype)
-        itemsize = getattr(dtype, "itemsize", None)
-        if itemsize is None or not all(isinstance(n, int | np.integer) for n in shape):
-            return cls(name, shape)
-        return cls(name, shape, math.prod(map(int, shape)) * itemsize)
+        return cls(_dtype_name(dtype), tuple(shape), leaf_bytes(leaf))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -54,6 +54,12 @@ def test_symbolic_shapes_have_no_size() -> None:
     facts = ArrayFacts.of(jax.ShapeDtypeStruct((size, 3), jnp.float32))
     assert facts.nbytes is None
     assert str(facts.shape) == "(b, 3)"
+    assert facts.dtype == "float32"
+
+
+def test_random_keys() -> None:
+    assert ArrayFacts.of(jax.random.key(0)).dtype == "key<fry>"
+    assert ArrayFacts.of(jax.random.key(0)).shape == ()
 
 
 def test_values_stay_on_their_device() -> None:
