@@ -13,9 +13,12 @@ from jaxmeta.core._rows_hash import HashTable, row_hashes, row_words
 
 # A dict costs 1.6 µs a row to build and answers in 0.1 µs: worth it for small tables.
 _DICT_ROWS = 10**4
-# How much memory a table by packed key may take, in 32-bit integers.
+# How large a table by packed key may be, of positions or of flags.
 _SLOTS_PER_ROW = 4
+_FLAGS_PER_ROW = 16
 _ALWAYS_DENSE = 1024
+# Comparing all rows with so many one by one is faster than hashing all rows.
+_FEW = 16
 
 
 class RowIndex:
@@ -74,7 +77,7 @@ class RowIndex:
         """What finds the rows: by packed key where that takes little memory, or by hash."""
         table = self._table
         if table is None:
-            if self._is_dense(self.ranges):
+            if self.ranges.size <= _SLOTS_PER_ROW * len(self) + _ALWAYS_DENSE:
                 table = DenseTable(self.values, self.ranges)
             else:
                 table = HashTable(row_words(self.values), self.hashes)
@@ -119,16 +122,16 @@ class RowIndex:
         """
         if len(columns) == 0:
             return np.arange(len(self))
+        if sorted(columns) == list(range(self.values.shape[1])):
+            found = self.find(rows.take(np.argsort(columns), axis=1))
+            return np.unique(found[found >= 0])
         part, ranges = self._columns(columns), self.ranges.columns(columns)
-        if len(rows) == 1:
-            return np.flatnonzero(_are(part, rows[0]))
-        if not self._is_dense(ranges):
-            return np.flatnonzero(RowIndex(rows).find(part) >= 0)
-        outside = ranges.outside(rows, Packing.of(rows))
-        keys = ranges.keys(rows)
-        chosen = np.zeros(ranges.size, bool)
-        chosen[keys if outside is None else keys[~outside]] = True
-        return np.flatnonzero(chosen.take(ranges.keys(part), mode="clip"))
+        dense = ranges.size <= _FLAGS_PER_ROW * len(self) + _ALWAYS_DENSE
+        if len(rows) <= (1 if dense else _FEW):
+            return np.flatnonzero(_among(part, rows))
+        if dense:
+            return np.flatnonzero(_among_packed(part, rows, ranges))
+        return np.flatnonzero(RowIndex(rows).find(part) >= 0)
 
     def _columns(self, columns: Sequence[int]) -> np.ndarray:
         first, run = columns[0], len(columns)
@@ -136,13 +139,21 @@ class RowIndex:
             return self.values[:, first : first + run]
         return self.values[:, list(columns)]
 
-    def _is_dense(self, ranges: Packing) -> bool:
-        return ranges.size <= _SLOTS_PER_ROW * len(self) + _ALWAYS_DENSE
+
+def _among(rows: np.ndarray, few: np.ndarray) -> np.ndarray:
+    """Which of the rows are one of the few, comparing all with each."""
+    among = np.zeros(len(rows), bool)
+    for row in few:
+        same = rows[:, 0] == row[0]
+        for column, value in zip(rows.T[1:], row[1:], strict=True):
+            same &= column == value
+        among |= same
+    return among
 
 
-def _are(rows: np.ndarray, row: np.ndarray) -> np.ndarray:
-    """Which of the rows are this one."""
-    same = np.ones(len(rows), bool)
-    for column, value in zip(rows.T, row, strict=True):
-        same &= column == value
-    return same
+def _among_packed(rows: np.ndarray, some: np.ndarray, ranges: Packing) -> np.ndarray:
+    """The same by their keys within these ranges, those of `rows`."""
+    keys, outside = ranges.keys(some), ranges.outside(some, Packing.of(some))
+    flags = np.zeros(ranges.size, bool)
+    flags[keys if outside is None else keys[~outside]] = True
+    return flags.take(ranges.keys(rows), mode="clip")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import operator
+import struct
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -9,7 +12,6 @@ import numpy as np
 
 _GOLDEN = 0x9E3779B97F4A7C15  # 2**64 over the golden ratio: odd, bits well spread
 _WORD = 2**64 - 1
-_INT32 = np.iinfo(np.int32)
 _LEVELS = 32
 _SLOTS_PER_ROW = 2, 8  # of the first level, which is large, and of those below
 _SMALLEST = 64
@@ -105,17 +107,18 @@ class HashTable:
 
     def position(self, row: tuple[int, ...]) -> int | None:
         """The position of one row, None where it is not there."""
-        if not all(_INT32.min <= value <= _INT32.max for value in row):
+        try:
+            packed = struct.pack(f"={len(row)}i", *row)
+        except struct.error:  # not a 32-bit integer, so in no table
             return None
-        words = row_words(np.array([row], np.int32))
-        hashed = int(row_hashes(words)[0])
+        hashed = _row_hash(struct.unpack(_format(len(row)), packed))
         for multiplier, shift, slots in self._levels:
             seen = int(slots[(hashed * multiplier & _WORD) >> shift])
             if seen < 0:
                 return None
-            if _equal(self._words[seen : seen + 1], words)[0]:
+            if self._words[seen].tobytes() == packed:
                 return seen
-        return self._rest.get(words[0].tobytes())
+        return self._rest.get(packed)
 
 
 def row_words(values: np.ndarray) -> np.ndarray:
@@ -128,13 +131,29 @@ def row_words(values: np.ndarray) -> np.ndarray:
 def row_hashes(words: np.ndarray) -> np.ndarray:
     """One uint64 per row; equal for equal rows, and hardly ever for others."""
     columns = words.T if words.ndim == 2 else words[None]
-    hashes = np.multiply(columns[0], np.uint64(_GOLDEN), dtype=np.uint64)
-    for power, column in enumerate(columns[1:], start=1):
-        factor = np.uint64(pow(_GOLDEN, 2 * power + 1, 2**64))
-        hashes += np.multiply(column, factor, dtype=np.uint64)
+    hashes = np.zeros(len(words), np.uint64)
+    for factor, column in zip(_factors(len(columns)), columns, strict=True):
+        hashes += np.multiply(column, np.uint64(factor), dtype=np.uint64)
     hashes ^= hashes >> np.uint64(32)
     hashes *= np.uint64(_GOLDEN)
     return hashes
+
+
+def _row_hash(words: tuple[int, ...]) -> int:
+    """The same for the words of one row."""
+    hashed = sum(map(operator.mul, _factors(len(words)), words)) & _WORD
+    return (hashed ^ hashed >> 32) * _GOLDEN & _WORD
+
+
+@cache
+def _factors(words: int) -> tuple[int, ...]:
+    return tuple(pow(_GOLDEN, 2 * power + 1, 2**64) for power in range(words))
+
+
+@cache
+def _format(columns: int) -> str:
+    """The words of a row, as `row_words` reads them, in the language of `struct`."""
+    return f"={columns}I" if columns % 2 else f"={columns // 2}Q"
 
 
 def _slots(level: _Level, hashes: np.ndarray) -> np.ndarray:
