@@ -163,9 +163,8 @@ class Layout:
 
     def __repr__(self) -> str:
         """Short, but with the first blocks told: JAX prints this in its errors."""
-        shown = [
-            f"{self.keys.entry(i).print()}: {b.summary}" for i, b in enumerate(self.blocks[:2])
-        ]
+        keys = [self.keys.entry(i).print() for i in range(min(2, len(self.keys)))]
+        shown = [f"{key}: {b.summary}" for key, b in zip(keys, self.blocks, strict=False)]
         more = [f"{len(self.blocks) - 2} more"] if len(self.blocks) > 2 else []
         info = [f"info {dict(self.info)}"] if self.info else []
         parts = "; ".join([*shown, *more, *info])
