@@ -1,5 +1,7 @@
 """jaxmeta: labelled, block-sparse arrays for atomistic machine learning in JAX."""
 
+from importlib.metadata import version as _version
+
 from jaxmeta.core import PADDING as PADDING
 from jaxmeta.core import DynamicLabels as DynamicLabels
 from jaxmeta.core import Labels as Labels
@@ -12,6 +14,16 @@ from jaxmeta.core import unpad as unpad
 from jaxmeta.errors import CorruptFileError as CorruptFileError
 from jaxmeta.errors import JaxmetaError as JaxmetaError
 from jaxmeta.errors import NotEqualError as NotEqualError
+from jaxmeta.io import TensorFile as TensorFile
+from jaxmeta.io import load as load
+from jaxmeta.io import load_block as load_block
+from jaxmeta.io import load_block_buffer as load_block_buffer
+from jaxmeta.io import load_buffer as load_buffer
+from jaxmeta.io import load_labels as load_labels
+from jaxmeta.io import load_labels_buffer as load_labels_buffer
+from jaxmeta.io import open as open
+from jaxmeta.io import save as save
+from jaxmeta.io import save_buffer as save_buffer
 from jaxmeta.operations.gradients import remove_gradients as remove_gradients
 from jaxmeta.operations.gradients import remove_gradients_block as remove_gradients_block
 from jaxmeta.operations.joining import join as join
@@ -43,3 +55,6 @@ from jaxmeta.operations.reductions import sum_over_samples as sum_over_samples
 from jaxmeta.operations.reductions import sum_over_samples_block as sum_over_samples_block
 from jaxmeta.operations.selection import slice as slice
 from jaxmeta.operations.selection import slice_block as slice_block
+
+
+__version__ = _version("jaxmeta")
