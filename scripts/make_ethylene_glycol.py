@@ -61,9 +61,7 @@ def conformer(central: float, first: float, second: float) -> Atoms:
     atoms.set_dihedral(
         HYDROXYL_1, OXYGEN_1, CARBON_1, CARBON_2, first, indices=[4], mask=None
     )
-    atoms.set_dihedral(
-        CARBON_1, CARBON_2, OXYGEN_2, HYDROXYL_2, second, indices=[5]
-    )
+    atoms.set_dihedral(CARBON_1, CARBON_2, OXYGEN_2, HYDROXYL_2, second, indices=[5])
     atoms.calc = TBLite(method="GFN2-xTB", verbosity=0)
     BFGS(atoms, logfile=None).run(fmax=0.02, steps=200)
     return atoms

@@ -129,6 +129,9 @@ class DynamicLabels:
     def _repr_html_(self) -> str:
         return _show_labels.labels_html(self)
 
+    def __treescope_repr__(self, path: Any, subtree_renderer: Any) -> Any:
+        return _show_labels.labels_tree(self, path, subtree_renderer)
+
     # Pytree -------------------------------------------------------------------------
 
     def tree_flatten_with_keys(self) -> tuple[tuple[Any], tuple[str, ...]]:

@@ -11,6 +11,7 @@ from jaxmeta._render.facts import (
     LabelFacts,
     MapFacts,
     all_gradients,
+    leaf_bytes,
     total_bytes,
 )
 from jaxmeta.core._layout import BlockLayout, Dynamic, Layout
@@ -51,7 +52,7 @@ def _map_facts(tensor: Any) -> MapFacts:
         label_facts(layout.keys),
         block,
         dtype=first.values.dtype if first else None,
-        nbytes=total_bytes(ArrayFacts.of(leaf).nbytes for leaf in leaves),
+        nbytes=total_bytes(map(leaf_bytes, leaves)),
         gradients=[name for name, _ in all_gradients(first)] if first else [],
         info=[name for name, _ in layout.info],
     )
