@@ -116,7 +116,8 @@ def label(frame: Atoms) -> Atoms:
     method.conv_tol = 1e-9
     energy = method.kernel()
     if not method.converged:
-        raise RuntimeError("the self-consistent field did not converge")
+        message = "the self-consistent field did not converge"
+        raise RuntimeError(message)
     gradient = method.nuc_grad_method()
     gradient.grid_response = True
     forces = -gradient.kernel() * units.Hartree / units.Bohr

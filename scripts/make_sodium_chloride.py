@@ -88,11 +88,12 @@ def check_stress(frame: Atoms) -> None:
     print("numerical stress (eV/A^3)", np.round(numerical, 6))
     deviation = np.abs(analytic - numerical).max()
     if deviation > 1e-3 * np.abs(analytic).max():
-        raise RuntimeError(
+        message = (
             f"analytic and numerical stress differ by {deviation:.2e} eV/A^3:\n"
             f"{voigt_6_to_full_3x3_stress(analytic)}\n"
             f"{voigt_6_to_full_3x3_stress(numerical)}"
         )
+        raise RuntimeError(message)
 
 
 def main() -> None:
