@@ -31,9 +31,9 @@ FLOORS = {
     "atomistic": 4,
     "representations": 5,
     "deploy": 6,
-    "datasets": 7,
     "interop": 7,
     "plot": 7,
+    "datasets": 8,
     "engines": 8,
     "cli": 9,
     "demo": 9,
@@ -45,6 +45,7 @@ REQUIRED = {"jax", "jaxlib", "jaxtyping", "numpy", "equinox"} | set(sys.stdlib_m
 ROOMS_OF_EXTRAS = {"interop", "plot", "demo", "engines", "testing"}
 EXTRAS_ELSEWHERE: dict[str, set[str]] = {
     "_render": {"treescope"},
+    "datasets": {"ase"},
     "deploy": {"flatbuffers"},
     "representations": {"sphericart"},
     "atomistic": {"vesin"},
