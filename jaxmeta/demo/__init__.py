@@ -1,0 +1,4 @@
+"""A demonstration: potentials from energies, forces and virials, by linear regression.
+
+``python -m jaxmeta.demo`` runs it. `ridge` is the part to copy.
+"""

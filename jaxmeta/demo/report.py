@@ -1,0 +1,95 @@
+"""What the demonstration found, as a table and as parity plots."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from ase.units import GPa
+from matplotlib.figure import Figure
+
+import jaxmeta as jm
+from jaxmeta import plot
+from jaxmeta.demo.studies import Result
+
+
+class Quantity(NamedTuple):
+    """Something that is predicted, in a unit that people compare."""
+
+    name: str
+    unit: str
+    error_unit: str
+    error_scale: float
+    reference: np.ndarray
+    predictions: dict[str, np.ndarray]
+
+    def error(self, model: str) -> float:
+        """The mean absolute error of a model, in the unit of errors."""
+        difference = self.predictions[model] - self.reference
+        return self.error_scale * float(np.abs(difference).mean())
+
+    @property
+    def spread(self) -> float:
+        """The mean absolute deviation of the reference from its mean."""
+        deviation = self.reference - self.reference.mean(axis=0)
+        return self.error_scale * float(np.abs(deviation).mean())
+
+
+def quantities(result: Result) -> Iterator[Quantity]:
+    """Energies per atom, forces and, where there are any, stresses of the test set."""
+    frames = [result.frames[system] for system in result.test["system"]]
+    atoms = np.array([len(frame) for frame in frames])
+
+    def energies(tensor: jm.TensorMap) -> np.ndarray:
+        return np.asarray(tensor.block(0).values)[:, 0] / atoms
+
+    def forces(tensor: jm.TensorMap) -> np.ndarray:
+        return -np.asarray(tensor.block(0).gradient("positions").values)[..., 0]
+
+    def stresses(tensor: jm.TensorMap) -> np.ndarray:
+        volumes = np.array([frame.get_volume() for frame in frames])
+        strain = np.asarray(tensor.block(0).gradient("strain").values)[..., 0]
+        return strain / volumes[:, None, None] / GPa
+
+    found = [
+        ("energy", "eV/atom", "meV/atom", 1e3, energies),
+        ("force", "eV/Å", "meV/Å", 1e3, forces),
+    ]
+    if result.reference.block(0).has_gradient("strain"):
+        found.append(("stress", "GPa", "GPa", 1.0, stresses))
+    for name, unit, error_unit, scale, of in found:
+        predictions = {model: of(p) for model, p in result.predictions.items()}
+        yield Quantity(name, unit, error_unit, scale, of(result.reference), predictions)
+
+
+def table(result: Result) -> str:
+    """Mean absolute errors on the test set, one line for each model."""
+    found = list(quantities(result))
+    head = ["trained on", *(f"{q.name} ({q.error_unit})" for q in found)]
+    lines = [
+        [model, *(f"{q.error(model):.3g}" for q in found)] for model in result.predictions
+    ]
+    lines.append(["spread of the reference", *(f"{q.spread:.3g}" for q in found)])
+    widths = [max(len(line[i]) for line in (head, *lines)) for i in range(len(head))]
+    rows = [
+        "  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])])
+        for line in (head, *lines)
+    ]
+    return "\n".join([rows[0], "-" * len(rows[0]), *rows[1:]])
+
+
+def draw(result: Result, path: Path) -> None:
+    """Parity plots of all quantities side by side, as a PNG file."""
+    found = list(quantities(result))
+    figure = Figure(figsize=(4.4 * len(found), 4.7), layout="constrained")
+    for axes, quantity in zip(figure.subplots(1, len(found)), found, strict=True):
+        plot.parity(
+            quantity.reference, quantity.predictions, quantity=quantity.name,
+            unit=quantity.unit, error_unit=quantity.error_unit,
+            error_scale=quantity.error_scale, axes=axes,
+        )  # fmt: skip
+    train, test = len(result.train), len(result.test)
+    figure.suptitle(f"{result.study.title}: {test} structures, trained on {train} others")
+    figure.savefig(path, dpi=160)
