@@ -13,7 +13,9 @@ import numpy as np
 _GOLDEN = 0x9E3779B97F4A7C15  # 2**64 over the golden ratio: odd, bits well spread
 _WORD = 2**64 - 1
 _LEVELS = 32
-_SLOTS_PER_ROW = 2, 8  # of the first level, which is large, and of those below
+# Of slots, for each row: the first level is large and should stay in the cache, in those
+# below rarely anything should collide.
+_BYTES_PER_ROW = 8, 32
 _SMALLEST = 64
 _ALL_TRUE = {2: (np.uint16, 0x0101), 4: (np.uint32, 0x01010101)}
 
@@ -60,7 +62,7 @@ class HashTable:
         self._rest = {words[row].tobytes(): int(row) for row in rows}
 
     def _add_level(self, rows: np.ndarray, hashes: np.ndarray) -> tuple[np.ndarray, ...]:
-        slots_per_row = _SLOTS_PER_ROW[bool(self._levels)]
+        slots_per_row = _BYTES_PER_ROW[bool(self._levels)] // rows.itemsize
         bits = (max(slots_per_row * len(rows), _SMALLEST) - 1).bit_length()
         multiplier = pow(_GOLDEN, 2 * len(self._levels), 2**64)
         level = _Level(multiplier, 64 - bits, np.full(1 << bits, -1, rows.dtype))
