@@ -5,10 +5,22 @@ A kernel takes arrays, then index arrays, then static arguments, and gives one a
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+
+
+def filling(value: complex, dtype: Any) -> complex:
+    """A fill value as a Python number of the dtype that it goes into.
+
+    Plans do not know dtypes, and 0, 0.0 and 0j are one key of a dictionary: here, where
+    the array is known, they become what it holds.
+    """
+    kept = value if jnp.issubdtype(dtype, np.complexfloating) else value.real
+    return np.asarray(kept).astype(dtype).item()
 
 
 def take_rows(x: Any, rows: Any) -> Any:
@@ -21,14 +33,20 @@ def take_properties(x: Any, columns: Any) -> Any:
     return jnp.take(x, columns, axis=-1, mode="clip")
 
 
-def fill_rows(x: Any, rows: Any, fill_value: float) -> Any:
+def fill_rows(x: Any, rows: Any, fill_value: complex) -> Any:
     """The rows at these positions; positions past the end give `fill_value`."""
-    return x.at[rows].get(mode="fill", fill_value=fill_value)
+    fill = filling(fill_value, x.dtype)
+    if x.shape[0] == 0:
+        return jnp.full((*rows.shape, *x.shape[1:]), fill, x.dtype)
+    return x.at[rows].get(mode="fill", fill_value=fill)
 
 
-def fill_properties(x: Any, columns: Any, fill_value: float) -> Any:
+def fill_properties(x: Any, columns: Any, fill_value: complex) -> Any:
     """The properties at these positions; positions past the end give `fill_value`."""
-    return jnp.take(x, columns, axis=-1, mode="fill", fill_value=fill_value)
+    fill = filling(fill_value, x.dtype)
+    if x.shape[-1] == 0:
+        return jnp.full((*x.shape[:-1], *columns.shape), fill, x.dtype)
+    return jnp.take(x, columns, axis=-1, mode="fill", fill_value=fill)
 
 
 def sum_rows(x: Any, target: Any, rows: int) -> Any:
@@ -71,7 +89,8 @@ def join_properties(*arguments: Any) -> Any:
     The arguments are the arrays, then the indices of rows, then static: one entry per
     piece of the result. An entry is the position of the array and of its index; an index
     of -1 leaves the rows as they are; an array of -1 with a number of properties is a
-    piece of nothing but the fill value, which comes last.
+    piece of nothing but the fill value, which comes last. Where all pieces are such, there
+    is one array with or without its index, which tells the number of rows.
     """
     *arrays, pieces, fill_value = arguments
     found = []
@@ -83,9 +102,11 @@ def join_properties(*arguments: Any) -> Any:
             rows = found[-1]
         else:
             found.append(None)
-    assert rows is not None
+    if rows is None:
+        rows = fill_rows(*arrays, 0) if len(arrays) > 1 else arrays[0]
+    fill = filling(fill_value, rows.dtype)
     filled = [
-        jnp.full((*rows.shape[:-1], width), fill_value, rows.dtype) if x is None else x
+        jnp.full((*rows.shape[:-1], width), fill, rows.dtype) if x is None else x
         for x, (_, _, width) in zip(found, pieces, strict=True)
     ]
     return jnp.concatenate(filled, axis=-1) if len(filled) > 1 else filled[0]
@@ -95,7 +116,8 @@ def components_last(x: Any, axes: tuple[int, ...]) -> Any:
     """Some component axes folded into the properties, the first counting slowest."""
     last = x.ndim - 1
     kept = [axis for axis in range(last) if axis not in axes]
-    return x.transpose(*kept, *axes, last).reshape(*[x.shape[a] for a in kept], -1)
+    folded = math.prod(x.shape[axis] for axis in (*axes, last))  # -1 fails for no rows
+    return x.transpose(*kept, *axes, last).reshape(*[x.shape[a] for a in kept], folded)
 
 
 def scale(x: Any, factor: Any) -> Any:

@@ -28,7 +28,9 @@ def refuse_tracer(values: object, where: str) -> None:
 
 def label_table(values: Any, names: tuple[str, ...], where: str) -> np.ndarray:
     """The values as a C-contiguous int32 array of shape (rows, names), or an error."""
-    table = _as_array(values, names, where)
+    table = _as_array(values, where)
+    if table.shape == (0,) and not hasattr(values, "dtype"):
+        table = table.reshape(0, len(names))  # nor does [] carry columns
     if table.ndim != 2:
         raise InvalidError(
             compose(
@@ -51,7 +53,7 @@ def label_table(values: Any, names: tuple[str, ...], where: str) -> np.ndarray:
 
 def label_column(values: Any, rows: int, where: str) -> np.ndarray:
     """One column of label values with `rows` entries, as int32."""
-    column = _as_array(values, ("",), where)
+    column = _as_array(values, where)
     if column.shape != (rows,):
         raise InvalidError(
             compose(
@@ -62,12 +64,11 @@ def label_column(values: Any, rows: int, where: str) -> np.ndarray:
     return int32(column, where)
 
 
-def _as_array(values: Any, names: tuple[str, ...], where: str) -> np.ndarray:
+def _as_array(values: Any, where: str) -> np.ndarray:
     refuse_tracer(values, where)
     array = np.asarray(values)
     if array.size == 0 and not hasattr(values, "dtype"):
-        # An empty list carries no dtype and no columns of its own.
-        array = np.zeros((len(array), len(names)) if array.ndim else 0, np.int32)
+        array = array.astype(np.int32)  # an empty list carries no dtype of its own
     if array.dtype.kind not in "iub":
         raise InvalidTypeError(
             compose(

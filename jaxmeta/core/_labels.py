@@ -158,7 +158,7 @@ class Labels(WithDimensions, WithSetAlgebra, Stored):
         """
         return self._values[:, self._column_of(dimension, "column")]
 
-    def position(self, entry: LabelsEntry | Sequence[int]) -> int | None:
+    def position(self, entry: LabelsEntry | Sequence[int] | np.ndarray) -> int | None:
         """Where an entry stands, or None when it is not there.
 
         Arguments:

@@ -274,7 +274,8 @@ class TensorMap(Stored):
         Values and gradients alike, gradients of gradients too.
 
         Arguments:
-            dimensions: one or several names of components.
+            dimensions: one or several names of components; of several, each goes in front
+                of those named before it.
 
         Raises:
             MissingError: for a name that is no component.

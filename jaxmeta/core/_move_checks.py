@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -70,8 +71,11 @@ def _held(value: complex, dtype: Any) -> Any:
     """The number as the dtype holds it; None when that would be another number."""
     if not jnp.issubdtype(dtype, np.complexfloating) and isinstance(value, complex):
         return None
+    if isinstance(value, float) and math.isnan(value) and jnp.issubdtype(dtype, np.inexact):
+        return math.nan  # always the same object: plans are remembered by it
     try:
-        held = np.asarray(value).astype(dtype)
+        with np.errstate(all="ignore"):
+            held = np.asarray(value).astype(dtype)
     except (OverflowError, ValueError):
         return None
     # Floating point numbers are rounded, all others must be the same.

@@ -50,7 +50,10 @@ def keys_to_properties(tensor: Any, keys: Any, fill_value: float, sort: bool) ->
 def components_to_properties(tensor: Any, dimensions: str | Sequence[str]) -> Any:
     """See `TensorMap.components_to_properties`."""
     names = checks.components_to_move(tensor, dimensions)
-    return run(plan_for(bare(tensor._layout), _plan_components, names), tensor)
+    if not names:
+        return tensor
+    # One after the other, each goes in front of those before it.
+    return run(plan_for(bare(tensor._layout), _plan_components, names[::-1]), tensor)
 
 
 # Keys -----------------------------------------------------------------------------
@@ -273,7 +276,8 @@ class SideBySide:
         self.fill = fill
 
     def __call__(self, sources: Sequence[Source], rows: int, root: np.ndarray) -> Step:
-        used = sorted({i for i in self.order if i >= 0})
+        # Without any wanted block, the first one still tells the shape.
+        used = sorted({i for i in self.order if i >= 0}) or [0]
         index: list[np.ndarray] = []
         places: dict[int, tuple[int, int]] = {}
         for array, i in enumerate(used):

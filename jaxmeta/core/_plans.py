@@ -8,8 +8,8 @@ the plan *runs* on the leaves, in one of three ways:
 - traced by JAX: step by step, index arrays as constants, so that the compiled program is
   the one a user would have written by hand;
 - eagerly, the first times: one compiled call per step, shared by all leaves of the same
-  shape in any map, so that nothing large is compiled for a single use;
-- eagerly, when the same program comes again: one compiled call for all steps, with the
+  shape in any map, so that nothing large is compiled for labels that come only once;
+- eagerly, when the same labels come again: one compiled call for all steps, with the
   index arrays as arguments, so that other labels of the same sizes need no compilation.
 """
 
@@ -18,7 +18,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Hashable, Sequence
 from functools import cached_property, partial
-from typing import Any, Generic, TypeAlias, TypeVar, runtime_checkable
+from typing import Any, Generic, TypeAlias, TypeVar
 
 import jax
 import numpy as np
@@ -63,11 +63,10 @@ Instruction: TypeAlias = tuple[
 class Program:
     """The steps of a plan without their index arrays: what gets compiled. Interned."""
 
-    __slots__ = ("__weakref__", "calls", "instructions")
+    __slots__ = ("__weakref__", "instructions")
 
     def __init__(self, instructions: tuple[Instruction, ...]) -> None:
         self.instructions = instructions
-        self.calls = 0
 
 
 _PROGRAMS: InternTable[Program] = InternTable()
@@ -90,6 +89,7 @@ class Plan(Generic[L]):
 
     def __init__(self, layout: L | None, steps: Sequence[Step]) -> None:
         self.layout = layout
+        self.calls = 0
         arrays: dict[int, int] = {}
         index: list[np.ndarray] = []
         instructions: list[Instruction] = []
@@ -118,9 +118,9 @@ class Plan(Generic[L]):
         if any(isinstance(leaf, Tracer) for leaf in leaves):
             return _execute(instructions, leaves, self.index)
         check_host_arrays(leaves)
-        self.program.calls += 1
+        self.calls += 1
         few = len(instructions) <= FUSED_STEPS
-        if few and self.program.calls > CALLS_BEFORE_FUSING:
+        if few and self.calls > CALLS_BEFORE_FUSING:
             return _fused(self.program, tuple(leaves), self.device_index)
         return _execute(instructions, leaves, self.device_index, compiled=True)
 
