@@ -98,6 +98,8 @@ def _checked(operation: str, tensor: Any, scalar: Any) -> Any:
     """The scalar, in a form that keeps the dtype of the tensor."""
     if isinstance(scalar, np.generic):
         scalar = scalar.item()
+    if isinstance(scalar, bool) and tensor.dtype != np.bool_:
+        scalar = int(scalar)
     if isinstance(scalar, int | float | complex):
         _check_kind(operation, tensor, scalar)
         return scalar
@@ -133,7 +135,7 @@ def _check_kind(operation: str, tensor: Any, scalar: complex) -> None:
         float: np.inexact,
         complex: np.complexfloating,
     }
-    if not jnp.issubdtype(dtype, needed[type(scalar)]) and not isinstance(scalar, bool):
+    if not jnp.issubdtype(dtype, needed[type(scalar)]):
         raise InvalidTypeError(
             compose(
                 f"{operation}: the result would have another dtype than the tensor.",
