@@ -29,28 +29,39 @@ def least_squares(x: Any, y: Any, rcond: float | None) -> Any:
     return jnp.linalg.lstsq(x, y, rcond=rcond)[0]
 
 
-@partial(jax.custom_jvp, nondiff_argnums=(2,))
-def _solved(x: Any, y: Any, rcond: float | None) -> Any:
-    """As `least_squares`, in operations that are plainly linear in y."""
-    cut = float(jnp.finfo(x.dtype).eps) * max(x.shape) if rcond is None else rcond
-    u, s, vh = jnp.linalg.svd(x, full_matrices=False)
-    kept = s > cut * s.max(initial=0)
-    inverse = jnp.where(kept, 1 / jnp.where(kept, s, 1), 0)[:, None]
-    return _h(vh) @ (inverse * (_h(u) @ y))
-
-
-def _derivative(rcond: float | None, primals: Any, tangents: Any) -> tuple[Any, Any]:
+@least_squares.defjvp
+def _least_squares_derivative(
+    rcond: float | None, primals: Any, tangents: Any
+) -> tuple[Any, Any]:
     (x, y), (dx, dy) = primals, tangents
-    w = _solved(x, y, rcond)
-    fitted = _solved(x, dy - dx @ w, rcond)
-    curved = _solved(x, _solved(_h(x), _h(dx) @ (y - x @ w), rcond), rcond)
-    outside = _h(dx) @ _solved(_h(x), w, rcond)
-    outside = outside - _solved(x, x @ outside, rcond)
-    return w, fitted + curved + outside
+    # A function of x alone: were it applied to tangents, its rule would be lost in
+    # reverse mode, and second derivatives would be those of the decomposition.
+    p = _pseudo_inverse(x, rcond)
+    w = p @ y
+    curved = p @ (_h(p) @ (_h(dx) @ (y - x @ w)))
+    outside = _h(dx) @ (_h(p) @ w)
+    return w, p @ (dy - dx @ w) + curved + outside - p @ (x @ outside)
 
 
-least_squares.defjvp(_derivative)
-_solved.defjvp(_derivative)
+@partial(jax.custom_jvp, nondiff_argnums=(1,))
+def _pseudo_inverse(x: Any, rcond: float | None) -> Any:
+    if rcond is None:
+        rcond = float(jnp.finfo(x.dtype).eps) * max(x.shape)
+    u, s, vh = jnp.linalg.svd(x, full_matrices=False)
+    kept = (s > 0) & (s >= rcond * s.max(initial=0))
+    inverse = jnp.where(kept, 1 / jnp.where(kept, s, 1), 0)
+    return (_h(vh) * inverse[None, :]) @ _h(u)
+
+
+@_pseudo_inverse.defjvp
+def _pseudo_inverse_derivative(
+    rcond: float | None, primals: Any, tangents: Any
+) -> tuple[Any, Any]:
+    (x,), (dx,) = primals, tangents
+    p = _pseudo_inverse(x, rcond)
+    curved = p @ (_h(p) @ (_h(dx) - (_h(dx) @ x) @ p))
+    outside = (_h(dx) @ _h(p)) @ p
+    return p, curved + outside - p @ (x @ outside) - p @ (dx @ p)
 
 
 def _h(matrix: Any) -> Any:

@@ -25,7 +25,7 @@ from jaxmeta.operations._least_squares import least_squares
 
 
 def lstsq(
-    X: TensorMap, Y: TensorMap, rcond: float | None, driver: None = None
+    X: TensorMap, Y: TensorMap, rcond: float | None, driver: str | None = None
 ) -> TensorMap:
     r"""The weights that solve :math:`X w = Y` in the least squares sense, block by block.
 
