@@ -98,7 +98,9 @@ def from_metatensor(obj: Any, arrays: Arrays = "jax", *, copy: bool | None = Non
     if isinstance(obj, metatensor.TensorMap):
         named = ((f"block {key.print()}", block) for key, block in obj.items())
         blocks = [_block(block, name) for name, block in named]
-        return _delivered(TensorMap(_labels(obj.keys), blocks, obj.info()), arrays, copy)
+        # metatensor gives back empty text as None.
+        info = {name: text or "" for name, text in obj.info().items()}
+        return _delivered(TensorMap(_labels(obj.keys), blocks, info), arrays, copy)
     raise InvalidTypeError(_unknown(obj))
 
 
@@ -157,15 +159,14 @@ _OTHERWISE = (
 def _delivered(data: T, arrays: Arrays, copy: bool | None) -> T:
     """The same block or map, with its numpy leaves handed over as was asked for."""
     old: Any = data
+    leaves = [leaf.copy() if copy else leaf for leaf in old._leaves]
     if arrays == "numpy":
-        leaves = [leaf.copy() for leaf in old._leaves] if copy else list(old._leaves)
         for leaf in leaves:
             leaf.flags.writeable = False
     else:
-        for leaf in old._leaves:
+        for leaf in leaves:
             check_precision("from_metatensor", leaf.dtype, _OTHERWISE)
-        # JAX shares aligned memory with numpy unless it is told not to.
-        leaves = jax.device_put(list(old._leaves), may_alias=not copy)
+        leaves = jax.device_put(leaves)  # shares memory that is aligned
         if copy is False:
             _check_shared(old, leaves)
     return type(old)._view(old._layout, tuple(leaves))
