@@ -80,11 +80,17 @@ class TestOrder:
         assert is_sorted(table) == (rows == sorted(rows))
         assert is_sorted(table, strictly=True) == (rows == sorted(set(rows)))
 
-    def test_disorder_far_from_the_start_is_seen(self):
-        table = np.arange(1000, dtype=np.int32).reshape(-1, 1)
-        table[[900, 901]] = table[[901, 900]]
+    @pytest.mark.parametrize("row", [0, 15, 900, 2**14 - 1, 2**14, 39_998])
+    @pytest.mark.parametrize("column", [0, 1, 2])
+    def test_one_disorder_is_seen_wherever_it_is(self, row, column):
+        table = np.zeros((40_000, 3), np.int32)
+        table[:, column] = np.arange(40_000)
+        assert is_sorted(table, strictly=True)
+        table[[row, row + 1]] = table[[row + 1, row]]
         assert not is_sorted(table)
-        assert np.array_equal(table[sorted_order(table), 0], np.arange(1000))
+        assert np.array_equal(table[sorted_order(table), column], np.arange(40_000))
+        table[row] = table[row + 1] = (5, 5, row)
+        assert first_duplicate(table) == (row + 1, row)
 
     @pytest.mark.parametrize("columns", [1, 2, 3, 8])
     def test_large_tables_agree_with_lexsort(self, rng, columns):
@@ -140,10 +146,11 @@ class TestUnique:
 
 
 class TestHashTable:
+    @pytest.mark.parametrize("rows", [2**15 - 1, 2**15, 50_000])
     @pytest.mark.parametrize("columns", [1, 2, 3, 4, 7, 8])
-    def test_finds_every_row_and_no_other(self, rng, columns):
-        values = wide_table(rng, 40_000, columns)
-        present, absent = values[:30_000], values[30_000:]
+    def test_finds_every_row_and_no_other(self, rng, columns, rows):
+        values = wide_table(rng, 60_000, columns)
+        present, absent = values[:rows], values[rows:]
         table = HashTable(row_words(present), row_hashes(row_words(present)))
         assert not table.repeats
         order = rng.permutation(len(values))
