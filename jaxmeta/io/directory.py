@@ -230,9 +230,9 @@ def _by_name(source: Source, members: list[Member], limit: int) -> dict[str, Mem
     members.sort(key=lambda member: member.offset)
     if members and members[-1].offset + LOCAL.size > limit:
         _fail(source, "it stands behind the table of contents", members[-1].name)
-    ends = [after.offset for _, after in pairwise(members)] + [limit]
+    ends = [*(after.offset for _, after in pairwise(members)), limit]
     found: dict[str, Member] = {}
-    for member, end in zip(members, ends, strict=True):
+    for member, end in zip(members, ends, strict=False):
         if member.name in found:
             _fail(source, "there are two members of this name", member.name)
         if member.offset + LOCAL.size + len(member.raw_name) + member.packed > end:

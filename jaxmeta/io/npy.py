@@ -22,6 +22,7 @@ from jaxmeta.io.archive import Place
 MAGIC = b"\x93NUMPY"
 _LONGEST_HEADER = 1 << 20
 _MOST_AXES = 64
+_MOST_NUMBERS = 1 << 58
 _ALIGNMENT = 64
 _WORTH_ALIGNING = 4096
 
@@ -84,6 +85,9 @@ def read_header(content: memoryview, total: int, place: Place) -> Header:
     header = _parsed_short(raw) if size <= 512 else _parse(raw)
     if isinstance(header, str):
         place.fail(header)
+    # An axis of zero makes an array empty, and its other axes no less absurd.
+    if math.prod(filter(None, header.shape)) > _MOST_NUMBERS:
+        place.fail(f"its shape {header.shape} is larger than any array")
     if size + header.content_size != total:
         place.fail(
             f"its shape {header.shape} needs {header.content_size} bytes, there are "
@@ -203,7 +207,7 @@ def shaped(content: np.ndarray, header: Header) -> np.ndarray:
     """An array of the header's shape on these bytes, in the byte order of the machine."""
     flat = content.view(header.dtype)
     order = "F" if header.fortran_order else "C"
-    array = np.ascontiguousarray(flat.reshape(header.shape, order=order))
+    array = np.asarray(flat.reshape(header.shape, order=order), order="C")
     return array.astype(array.dtype.newbyteorder("="), copy=False)
 
 
