@@ -74,7 +74,8 @@ def several_positions(
         return keys.select(selection)
     if isinstance(selection, LabelsEntry):
         return keys.select(Labels(selection.names, selection.values.reshape(1, -1)))
-    if isinstance(selection, list | tuple | np.ndarray):
+    is_list = isinstance(selection, list | tuple)
+    if is_list or (isinstance(selection, np.ndarray) and selection.ndim):
         return [_checked_position(keys, index) for index in selection]
     return [_checked_position(keys, selection)]
 
