@@ -103,7 +103,7 @@ def join_properties(*arguments: Any) -> Any:
         else:
             found.append(None)
     if rows is None:
-        rows = fill_rows(*arrays, 0) if len(arrays) > 1 else arrays[0]
+        rows = fill_rows(arrays[0], arrays[1], 0) if len(arrays) > 1 else arrays[0]
     fill = filling(fill_value, rows.dtype)
     filled = [
         jnp.full((*rows.shape[:-1], width), fill, rows.dtype) if x is None else x

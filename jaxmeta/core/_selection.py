@@ -26,7 +26,9 @@ _MANY = 10
 
 def one_block(keys: Labels, selection: Any, named: Mapping[str, int]) -> int:
     """The position of the one block that is meant."""
-    if selection is None or isinstance(selection, dict):
+    if type(selection) is int and not named:
+        return _checked_position(keys, selection)
+    if selection is None or type(selection) is dict:
         wanted = _merged(selection, named)
         if len(wanted) == len(keys._names):
             # A whole key: one look-up in a dictionary, the way of every hot loop.

@@ -7,6 +7,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from jax.core import Tracer
 
 from jaxmeta.core import DynamicLabels, Labels, TensorBlock, TensorMap
 from jaxmeta.errors import DynamicSamplesError, InvalidError, InvalidTypeError, compose
@@ -36,7 +37,7 @@ def block_items(block: TensorBlock) -> list[Item]:
 def _start_transfers(leaves: tuple[Any, ...]) -> None:
     """Let all arrays travel to the host at once, before the first is waited for."""
     for leaf in leaves:
-        if isinstance(leaf, jax.Array) and not isinstance(leaf, jax.core.Tracer):
+        if isinstance(leaf, jax.Array) and not isinstance(leaf, Tracer):
             leaf.copy_to_host_async()
 
 
@@ -71,7 +72,7 @@ class _Items:
 
 def _array_parts(name: str, values: Any) -> tuple[bytes, np.ndarray]:
     is_array = isinstance(values, np.ndarray | jax.Array)
-    if not is_array or isinstance(values, jax.core.Tracer):
+    if not is_array or isinstance(values, Tracer):
         raise InvalidTypeError(
             compose(
                 f"save: {name} would hold no array.",

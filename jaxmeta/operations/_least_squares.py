@@ -45,10 +45,9 @@ def _least_squares_derivative(
 
 @partial(jax.custom_jvp, nondiff_argnums=(1,))
 def _pseudo_inverse(x: Any, rcond: float | None) -> Any:
-    if rcond is None:
-        rcond = float(jnp.finfo(x.dtype).eps) * max(x.shape)
+    cut = float(jnp.finfo(x.dtype).eps) * max(x.shape) if rcond is None else rcond
     u, s, vh = jnp.linalg.svd(x, full_matrices=False)
-    kept = (s > 0) & (s >= rcond * s.max(initial=0))
+    kept = (s > 0) & (s >= cut * s.max(initial=0))
     inverse = jnp.where(kept, 1 / jnp.where(kept, s, 1), 0)
     return (_h(vh) * inverse[None, :]) @ _h(u)
 
