@@ -59,14 +59,6 @@ def compare(operation: str, left: Any, right: Any, tolerance: Tolerance) -> Any:
     return True
 
 
-def _common(a: Any, b: Any) -> tuple[Any, Any]:
-    if a.dtype != b.dtype:
-        raise NotEqualError(
-            compose("equal: the dtypes differ.", f"left has {a.dtype}, right has {b.dtype}")
-        )
-    return a, b
-
-
 def _pairs(operation: str, left: Any, right: Any) -> Sequence[tuple[str, Any, Any]]:
     own, other = left._layout, right._layout
     if isinstance(own, BlockLayout):
@@ -88,9 +80,7 @@ def _map_pairs(
     return pairs
 
 
-def _check_leaf(
-    operation: str, path: str, a: np.ndarray, b: np.ndarray, tolerance: Tolerance
-) -> None:
+def _check_kind(operation: str, path: str, a: Any, b: Any) -> None:
     if a.dtype != b.dtype or a.shape != b.shape:
         raise NotEqualError(
             compose(
@@ -98,6 +88,12 @@ def _check_leaf(
                 f"left is {a.dtype} of shape {a.shape}, right is {b.dtype} of {b.shape}",
             )
         )
+
+
+def _check_leaf(
+    operation: str, path: str, a: np.ndarray, b: np.ndarray, tolerance: Tolerance
+) -> None:
+    _check_kind(operation, path, a, b)
     agree = tolerance.agree(a, b, np)
     if not agree.all():
         first = tuple(int(i) for i in np.argwhere(~agree)[0])

@@ -8,11 +8,11 @@ from typing import Any
 import jax.numpy as jnp
 import pytest
 from test_block_constructor import (
-    M,
-    N,
     ROWS,
     SYSTEMS,
     XYZ,
+    M,
+    N,
     block,
     gradient,
     nested,
