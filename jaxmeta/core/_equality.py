@@ -52,7 +52,9 @@ def compare(operation: str, left: Any, right: Any, tolerance: Tolerance) -> Any:
     """
     pairs = _pairs(operation, left, right)
     if any(isinstance(x, Tracer) for x in (*left._leaves, *right._leaves)):
-        agreed = [tolerance.agree(*_common(a, b), jnp).all() for _, a, b in pairs]
+        for path, a, b in pairs:
+            _check_kind(operation, path, a, b)
+        agreed = [tolerance.agree(a, b, jnp).all() for _, a, b in pairs]
         return jnp.stack(agreed).all() if agreed else jnp.asarray(True)
     for path, a, b in pairs:
         _check_leaf(operation, path, np.asarray(a), np.asarray(b), tolerance)
