@@ -42,8 +42,9 @@ def load(file: File, *, dtype: Any = None, as_numpy: bool = False) -> TensorMap:
     """Load a map from an `.mts` file, written by jaxmeta, metatensor or numpy.
 
     Labels and values come back exactly as they were saved. Files are data: nothing in
-    them is ever executed, and no file makes this function allocate more than a small
-    multiple of its own size.
+    them is ever executed, and everything they claim is held against their size before
+    memory is taken. (Compressed members, which metatensor and jaxmeta never write, may
+    grow to 64 MiB in all, or to 200 times their size.)
 
     Arguments:
         file: a path, or a binary file object that is read from where it stands.

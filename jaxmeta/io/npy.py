@@ -15,11 +15,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxmeta.errors import InvalidTypeError, compose
+from jaxmeta.errors import InvalidError, InvalidTypeError, compose
 from jaxmeta.io.archive import Place
 
 
 MAGIC = b"\x93NUMPY"
+# Rows without names take no bytes in a file: nothing but this bounds their number.
+MOST_NAMELESS_ROWS = 1 << 24
 _LONGEST_HEADER = 1 << 20
 _MOST_AXES = 64
 _MOST_NUMBERS = 1 << 58
@@ -235,7 +237,19 @@ def array_header(dtype: np.dtype, shape: Sequence[int], name: str) -> bytes:
 
 
 def labels_header(names: Sequence[str], rows: int) -> bytes:
-    """The header of labels: a structured array with one field per name."""
+    """The header of labels: a structured array with one field per name.
+
+    Raises:
+        InvalidError: for more rows without names than are read again.
+    """
+    if not names and rows > MOST_NAMELESS_ROWS:
+        raise InvalidError(
+            compose(
+                "save: there are too many rows without names.",
+                f"found {rows}, {MOST_NAMELESS_ROWS} are possible",
+                remedy="give the samples a dimension that tells them apart.",
+            )
+        )
     fields = "".join(f"('{name}', '<i4'), " for name in names)
     return _header(f"[{fields}]", (rows,))
 

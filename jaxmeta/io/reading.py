@@ -15,6 +15,7 @@ from jaxmeta.io.archive import Archive, Place
 from jaxmeta.io.directory import STORED, Member
 from jaxmeta.io.npy import (
     MAGIC,
+    MOST_NAMELESS_ROWS,
     Header,
     aligned_bytes,
     header_size,
@@ -28,7 +29,6 @@ from jaxmeta.io.sources import Source
 _SMALL = 1 << 14
 _LARGEST_INFO = 1 << 24
 _DEEPEST_GRADIENTS = 16
-_MOST_NAMELESS_ROWS = 1 << 31
 
 ReadArray = Callable[[Archive, str], np.ndarray]
 
@@ -62,7 +62,7 @@ def parse_labels(content: memoryview, place: Place) -> Labels:
             f"{header.dtype.name} values of shape {header.shape}"
         )
     rows = header.shape[0]
-    if not header.names and rows >= _MOST_NAMELESS_ROWS:
+    if not header.names and rows > MOST_NAMELESS_ROWS:
         place.fail(f"it claims {rows} rows without any name")
     # No bytes: the array gets its shape, not its content, from the header.
     flat = np.frombuffer(content[header.size :], header.dtype)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from jaxmeta import Labels
-from jaxmeta.errors import CorruptFileError, InvalidTypeError
+from jaxmeta.errors import CorruptFileError, InvalidError, InvalidTypeError
 from jaxmeta.io import npy
 from jaxmeta.io.archive import Place
 from jaxmeta.io.reading import parse_labels
@@ -130,6 +130,14 @@ def test_labels_without_names(rows: int) -> None:
     found = parse_labels(memoryview(content), PLACE)
     assert found is labels
     assert len(found) == rows
+
+
+def test_rows_without_names_are_bounded_on_both_sides() -> None:
+    most = npy.MOST_NAMELESS_ROWS
+    content = npy.labels_header([], most)
+    assert len(parse_labels(memoryview(content), PLACE)) == most
+    with pytest.raises(InvalidError, match="too many rows without names"):
+        npy.labels_header([], most + 1)
 
 
 @pytest.mark.parametrize("length", [1, 11, 60, 65400, 65456, 65457, 70000])
