@@ -153,9 +153,31 @@ def rows_in_use(values: np.ndarray) -> np.ndarray:
 def padded_rows(values: np.ndarray, capacity: int, axis: str) -> Any:
     """Label rows with padding up to `capacity`, on the device."""
     check_capacity(values.shape[0], capacity, axis)
+    _check_tellable(values, axis)
     padded = np.full((capacity, values.shape[1]), PADDING, np.int32)
     padded[: values.shape[0]] = values
     return jnp.asarray(padded)
+
+
+def _check_tellable(values: np.ndarray, axis: str) -> None:
+    """Refuse rows that could not be told from padding afterwards."""
+    if values.shape[1] == 0:
+        raise InvalidError(
+            compose(
+                f"pad: dynamic {axis} need at least one dimension.",
+                f"there are {values.shape[0]} rows without a name",
+                remedy="append a dimension to the samples first.",
+            )
+        )
+    same = np.flatnonzero(~rows_in_use(values))
+    if same.size:
+        raise InvalidError(
+            compose(
+                f"pad: row {same[0]} of the {axis} has the labels that mark padding.",
+                f"{PADDING} in every column stands for a row that is not in use",
+                remedy="use other labels for this row.",
+            )
+        )
 
 
 def check_capacity(rows: int, capacity: int, axis: str) -> None:

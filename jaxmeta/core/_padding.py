@@ -21,7 +21,7 @@ from jaxmeta.errors import InvalidError, InvalidTypeError, compose
 T = TypeVar("T", TensorMap, TensorBlock)
 
 
-def pad(data: T, capacity: int | Mapping[str, int]) -> T:
+def pad(data: T, capacity: int | np.integer | Mapping[str, int]) -> T:
     """Static samples become dynamic ones, with room for `capacity` rows.
 
     Values and gradient rows beyond the real ones are zero, their labels are `PADDING`.
@@ -37,7 +37,7 @@ def pad(data: T, capacity: int | Mapping[str, int]) -> T:
     Raises:
         InvalidError: when a capacity is missing or too small; the message tells what
             would do.
-        InvalidTypeError: inside a traced function, for values of static samples too.
+        InvalidTypeError: for samples that are dynamic already, inside a traced function.
 
     Example:
         >>> block = TensorBlock(
@@ -49,7 +49,7 @@ def pad(data: T, capacity: int | Mapping[str, int]) -> T:
         >>> unpad(padded) == block
         True
     """
-    room = {"samples": capacity} if isinstance(capacity, int) else dict(capacity)
+    room = dict(capacity) if isinstance(capacity, Mapping) else {"samples": int(capacity)}
     if isinstance(data, TensorBlock):
         return _padded(data, room, "samples")
     blocks = [_padded(block, room, "samples") for block in data]
