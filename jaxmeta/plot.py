@@ -13,6 +13,7 @@ from jaxmeta.operations.logic import equal_metadata_raise
 
 
 try:
+    from matplotlib.collections import PathCollection
     from matplotlib.ticker import MaxNLocator
 except ImportError as error:
     raise MissingExtraError(__name__, "matplotlib", "plot") from error
@@ -68,30 +69,52 @@ def parity(
         >>> [text.get_text() for text in axes.get_legend().get_texts()]
         ['linear: 0.05 eV', 'cubic: 0 eV']
     """
-    if not predictions:
-        raise InvalidError(compose("parity: there are no predictions to draw."))
     axes = _current_axes() if axes is None else axes
-    true = _numbers(reference, gradient)
-    points = {
-        name: _checked(name, reference, prediction, gradient)
-        for name, prediction in predictions.items()
-    }
+    true, points = _points("parity", reference, predictions, gradient)
     error_unit = unit if error_unit is None else error_unit
     for number, (name, predicted) in enumerate(points.items()):
         error = error_scale * float(np.abs(predicted - true).mean())
         legend = f"{name}: {_three_digits(error)} {error_unit}".rstrip()
         _draw(axes, true, predicted, legend, COLOURS[number % len(COLOURS)])
     _frame(axes, np.concatenate([true, *points.values()]))
-    unit = f" ({unit})" if unit else ""
-    axes.set_xlabel(f"reference {quantity}{unit}")
-    axes.set_ylabel(f"predicted {quantity}{unit}")
-    legend = axes.legend(
-        title="mean absolute error", loc="upper left", frameon=False, markerscale=2.5,
-        handletextpad=0.2, alignment="left", borderaxespad=0.2,
-    )  # fmt: skip
-    for handle in legend.legend_handles:
-        if handle is not None:
-            handle.set_alpha(1)
+    axes.set_xlabel(f"reference {_titled(quantity, unit)}")
+    axes.set_ylabel(f"predicted {_titled(quantity, unit)}")
+    _legend(axes)
+    return axes
+
+
+def residuals(
+    reference: Any,
+    predictions: Mapping[str, Any],
+    gradient: str | None = None,
+    *,
+    quantity: str = "value",
+    unit: str = "",
+    error_unit: str | None = None,
+    error_scale: float = 1.0,
+    axes: Axes | None = None,
+) -> Axes:
+    """Errors of predictions against the reference, in the colours of `parity`.
+
+    It tells models apart whose parity plots are one line. Arguments and errors are those
+    of `parity`; the errors are drawn in `error_unit`.
+
+    Example:
+        >>> from matplotlib.figure import Figure
+        >>> axes = residuals([1.0, 2.0], {"linear": [1.1, 2.0]}, axes=Figure().subplots())
+        >>> axes.get_ylabel()
+        'error of value'
+    """
+    axes = _current_axes() if axes is None else axes
+    true, points = _points("residuals", reference, predictions, gradient)
+    error_unit = unit if error_unit is None else error_unit
+    for number, (name, predicted) in enumerate(points.items()):
+        errors = error_scale * (predicted - true)
+        _draw(axes, true, errors, name, COLOURS[number % len(COLOURS)])
+    axes.axhline(0.0, color="0.6", linewidth=0.8, zorder=0)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.set_xlabel(f"reference {_titled(quantity, unit)}")
+    axes.set_ylabel(f"error of {_titled(quantity, error_unit)}")
     return axes
 
 
@@ -101,20 +124,31 @@ def _current_axes() -> Axes:
     return plt.gca()
 
 
-def _checked(
-    name: str, reference: Any, prediction: Any, gradient: str | None
-) -> np.ndarray:
-    if isinstance(reference, TensorMap) and isinstance(prediction, TensorMap):
-        equal_metadata_raise(reference, prediction)
-    true, found = _numbers(reference, gradient), _numbers(prediction, gradient)
-    if found.shape != true.shape:
-        raise InvalidError(
-            compose(
-                f"parity: {name!r} has another number of values than the reference.",
-                f"found {found.size}, the reference has {true.size}",
+def _titled(quantity: str, unit: str) -> str:
+    return f"{quantity} ({unit})" if unit else quantity
+
+
+def _points(
+    operation: str, reference: Any, predictions: Mapping[str, Any], gradient: str | None
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """The reference and every prediction as flat arrays of the same entries."""
+    if not predictions:
+        raise InvalidError(compose(f"{operation}: there are no predictions to draw."))
+    true = _numbers(reference, gradient)
+    points = {}
+    for name, prediction in predictions.items():
+        if isinstance(reference, TensorMap) and isinstance(prediction, TensorMap):
+            equal_metadata_raise(reference, prediction)
+        points[name] = _numbers(prediction, gradient)
+        if points[name].shape != true.shape:
+            raise InvalidError(
+                compose(
+                    f"{operation}: {name!r} has another number of values than the "
+                    "reference.",
+                    f"found {points[name].size}, the reference has {true.size}",
+                )
             )
-        )
-    return found
+    return true, points
 
 
 def _numbers(data: Any, gradient: str | None) -> np.ndarray:
@@ -137,6 +171,22 @@ def _draw(
         true, predicted, s=4 + 16 * crowded, color=colour, alpha=0.25 + 0.55 * crowded,
         linewidths=0, label=legend, rasterized=true.size > 2000,
     )  # fmt: skip
+
+
+def _legend(axes: Axes) -> None:
+    """Above the axes, where no point can be."""
+    legend = axes.legend(
+        title="mean absolute error",
+        loc="lower left",
+        bbox_to_anchor=(0.0, 1.0),
+        frameon=False,
+        handletextpad=0.2,
+        alignment="left",
+        borderaxespad=0.0,
+    )
+    for handle in legend.legend_handles:
+        if isinstance(handle, PathCollection):
+            handle.set(alpha=1, sizes=[30])
 
 
 def _frame(axes: Axes, numbers: np.ndarray) -> None:

@@ -58,7 +58,7 @@ def quantities(result: Result) -> Iterator[Quantity]:
         ("force", "eV/Å", "meV/Å", 1e3, forces),
     ]
     if result.reference.block(0).has_gradient("strain"):
-        found.append(("stress", "GPa", "GPa", 1.0, stresses))
+        found.append(("stress", "GPa", "MPa", 1e3, stresses))
     for name, unit, error_unit, scale, of in found:
         predictions = {model: of(p) for model, p in result.predictions.items()}
         yield Quantity(name, unit, error_unit, scale, of(result.reference), predictions)
@@ -81,15 +81,22 @@ def table(result: Result) -> str:
 
 
 def draw(result: Result, path: Path) -> None:
-    """Parity plots of all quantities side by side, as a PNG file."""
+    """Parity plots of all quantities, and the errors below them, as a PNG file."""
     found = list(quantities(result))
-    figure = Figure(figsize=(4.4 * len(found), 4.7), layout="constrained")
-    for axes, quantity in zip(figure.subplots(1, len(found)), found, strict=True):
-        plot.parity(
-            quantity.reference, quantity.predictions, quantity=quantity.name,
-            unit=quantity.unit, error_unit=quantity.error_unit,
-            error_scale=quantity.error_scale, axes=axes,
-        )  # fmt: skip
+    figure = Figure(figsize=(4.6 * len(found), 7.4), layout="constrained")
+    above, below = figure.subplots(2, len(found), height_ratios=[2, 1])
+    for upper, lower, quantity in zip(above, below, found, strict=True):
+        for function, axes in ((plot.parity, upper), (plot.residuals, lower)):
+            function(
+                quantity.reference,
+                quantity.predictions,
+                quantity=quantity.name,
+                unit=quantity.unit,
+                error_unit=quantity.error_unit,
+                error_scale=quantity.error_scale,
+                axes=axes,
+            )
+        lower.set_xlim(upper.get_xlim())
     train, test = len(result.train), len(result.test)
     figure.suptitle(f"{result.study.title}: {test} structures, trained on {train} others")
-    figure.savefig(path, dpi=160)
+    figure.savefig(path, dpi=150)

@@ -36,14 +36,16 @@ class Study:
     title: str
     soap: Mapping[str, Any]
     models: Mapping[str, Mapping[str, float]]
-    penalty: float = 1e-6
-    batch: int = 40
+    penalty: float
+    batch: int
 
 
 def _soap(cutoff: float, width: float) -> dict[str, Any]:
+    """Hyperparameters of featomic; atoms farther away than about 2 angstrom count less."""
+    decay = {"type": "Willatt2018", "scale": 2.0, "rate": 1.0, "exponent": 4}
     return {
         "cutoff": {"radius": cutoff, "smoothing": {"type": "ShiftedCosine", "width": 0.5}},
-        "density": {"type": "Gaussian", "width": width},
+        "density": {"type": "Gaussian", "width": width, "scaling": decay},
         "basis": {
             "type": "TensorProduct",
             "max_angular": 4,
@@ -52,9 +54,10 @@ def _soap(cutoff: float, width: float) -> dict[str, Any]:
     }
 
 
+# What error a row may have: of one energy, force component, or component of the virial.
 ENERGIES = {"values": 0.01}
 FORCES = {"positions": 0.1}
-VIRIALS = {"strain": 0.1}
+VIRIALS = {"strain": 0.3}
 
 STUDIES = (
     Study(
@@ -62,16 +65,20 @@ STUDIES = (
         "ethylene glycol, a flexible molecule",
         _soap(cutoff=4.0, width=0.3),
         {"energies": ENERGIES, "energies + forces": ENERGIES | FORCES},
+        penalty=1e-5,
+        batch=80,
     ),
     Study(
         "sodium_chloride",
         "sodium chloride, strained and rattled crystals",
-        _soap(cutoff=5.0, width=0.5),
+        _soap(cutoff=6.0, width=0.5),
         {
             "energies": ENERGIES,
             "energies + forces": ENERGIES | FORCES,
             "energies + forces + virials": ENERGIES | FORCES | VIRIALS,
         },
+        penalty=1e-9,
+        batch=40,
     ),
 )
 
