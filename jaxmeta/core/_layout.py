@@ -128,9 +128,9 @@ class Layout:
             offsets.append(offsets[-1] + block.size)
         self.offsets = tuple(offsets)
 
-    @property
+    @cached_property
     def bare(self) -> Layout:
-        """The same layout without info: what plans depend on."""
+        """The same layout without info: what plans depend on, and where they are kept."""
         return layout(self.keys, self.blocks) if self.info else self
 
     def with_info(self, info: tuple[tuple[str, str], ...]) -> Layout:

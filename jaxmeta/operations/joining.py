@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from jaxmeta.core import Labels, TensorBlock, TensorMap
+from jaxmeta.core._arrangements import SideBySide, Stacked
 from jaxmeta.core._differences import (
     block_name,
     check_same_block,
@@ -15,9 +16,7 @@ from jaxmeta.core._differences import (
     check_same_parameters,
     matched_keys,
 )
-from jaxmeta.core._kernels import stack_rows
 from jaxmeta.core._layout import BlockLayout, Layout, layout
-from jaxmeta.core._moves import SideBySide
 from jaxmeta.core._plans import Plan, Step, plan_for
 from jaxmeta.core._rearrangement import Rearrangement, Source, static_samples
 from jaxmeta.core._results import bare, plan_of, run
@@ -224,11 +223,9 @@ def _under_each_other(
         rows = len(static_samples(part, operation))
         sources.append(Source(part, leaf, np.arange(start, start + rows)))
         start += rows
-    return Rearrangement(_stacked, first.properties, "distinct").block(sources, samples)
-
-
-def _stacked(sources: Sequence[Source], rows: int, root: np.ndarray) -> Step:
-    return Step(stack_rows, tuple(source.leaf for source in sources), (), (False,))
+    return Rearrangement(Stacked(None, 0.0), first.properties, "distinct").block(
+        sources, samples
+    )
 
 
 def _concatenated(
