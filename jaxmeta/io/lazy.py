@@ -176,15 +176,14 @@ class TensorFile:
             reader = BlockReader(self._archive, conversion.read)
             blocks = [reader.block(f"blocks/{i}/") for i in positions]
         else:
-            mapped = (self._mapped.block(f"blocks/{i}/") for i in positions)
-            blocks = [self._taken(block, samples, conversion) for block in mapped]
+            blocks = [self._rows(i, samples, conversion) for i in positions]
         chosen = Labels(self.keys.names, self.keys.values[positions])
         return conversion.delivered(TensorMap(chosen, blocks, read_info(self._archive)))
 
-    def _taken(
-        self, block: TensorBlock, samples: Labels, conversion: Conversion
-    ) -> TensorBlock:
-        conversion.check(block.dtype, self._archive.place("values"))
+    def _rows(self, index: int, samples: Labels, conversion: Conversion) -> TensorBlock:
+        prefix = f"blocks/{index}/"
+        block = self._mapped.block(prefix)
+        conversion.check(block.dtype, self._archive.place(f"{prefix}values.npy"))
         return _rows_of(block, np.sort(_labels(block).select(samples)), conversion)
 
     # Mapping ------------------------------------------------------------------------

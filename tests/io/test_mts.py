@@ -6,7 +6,9 @@ import io
 import os
 import subprocess
 import sys
+import tracemalloc
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -367,6 +369,47 @@ def test_what_can_not_be_saved(tmp_path: Path) -> None:
     with pytest.raises(InvalidTypeError, match="outside transformed functions"):
         jax.jit(lambda x: save_buffer(simple_map(x)) and x)(jnp.ones((2, 2)))
     assert list(tmp_path.iterdir()) == []
+
+
+def peak_of(function: Callable[[], object]) -> int:
+    """The most memory that was taken at once, in bytes."""
+    function()
+    tracemalloc.start()
+    try:
+        function()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_nothing_is_copied_that_need_not_be(tmp_path: Path) -> None:
+    path = tmp_path / "large.mts"
+    tensor = simple_map(np.ones((1000, 1000)))
+    size = 8_000_000
+    slack = 1_000_000
+    assert peak_of(lambda: save(path, tensor)) < slack
+    assert peak_of(lambda: save_buffer(tensor)) < size + slack
+    assert peak_of(lambda: load(path)) < size + slack
+    assert peak_of(lambda: load(path, as_numpy=True)) < size + slack
+    assert peak_of(lambda: load(path, dtype="float32")) < size + size // 2 + slack
+    content = path.read_bytes()
+    assert peak_of(lambda: load_buffer(content)) < size + slack
+
+
+@pytest.mark.parametrize("align", [False, True])
+def test_loaded_arrays_are_taken_over_by_jax(align: bool, tmp_path: Path) -> None:
+    """Memory at multiples of 64 bytes becomes an array of JAX where it stands."""
+    path = tmp_path / "large.mts"
+    save(path, simple_map(np.ones((100, 100))), align=align)
+    values = load(path, as_numpy=True).block().values
+    assert values.ctypes.data % 64 == 0
+    assert jax.device_put(values).unsafe_buffer_pointer() == values.ctypes.data
+    with jm.open(path) as file:
+        mapped = file.block().values
+        assert (mapped.ctypes.data % 64 == 0) is align
+        on_device = jax.device_put(mapped)
+        assert (on_device.unsafe_buffer_pointer() == mapped.ctypes.data) is align
+        np.testing.assert_array_equal(on_device, values)
 
 
 # Precision -------------------------------------------------------------------------------
