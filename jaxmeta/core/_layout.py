@@ -128,10 +128,15 @@ class Layout:
             offsets.append(offsets[-1] + block.size)
         self.offsets = tuple(offsets)
 
-    @cached_property
+    @property
     def bare(self) -> Layout:
         """The same layout without info: what plans depend on, and where they are kept."""
-        return layout(self.keys, self.blocks) if self.info else self
+        return self._without_info if self.info else self
+
+    @cached_property
+    def _without_info(self) -> Layout:
+        # Held, because layouts that nobody holds are freed, and their plans with them.
+        return layout(self.keys, self.blocks)
 
     def with_info(self, info: tuple[tuple[str, str], ...]) -> Layout:
         """The same layout with this info in place of its own."""

@@ -142,6 +142,21 @@ def test_what_nobody_uses_is_freed() -> None:
     assert [reference() for reference in references] == [keys, None, None, None]
 
 
+def test_layouts_are_freed_without_the_garbage_collector() -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        for info in ({}, {"unit": "eV"}):
+            tensor = TensorMap(build().keys, build(first=1002).blocks(), info)
+            tensor = tensor.to(arrays="jax")
+            result = tensor.keys_to_samples("k")
+            references = unused([tensor._layout, tensor._layout.bare, result._layout])
+            del tensor, result
+            assert [reference() for reference in references] == [None, None, None]
+    finally:
+        gc.enable()
+
+
 def test_tables_do_not_grow() -> None:
     def sizes() -> tuple[int, ...]:
         gc.collect()

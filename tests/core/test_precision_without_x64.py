@@ -65,6 +65,14 @@ CASES = {
         assert jax.tree.map(lambda x: x, wide).block(1).values is values
         assert (+wide).dtype == "float64"
     """,
+    "numpy arrays among traced ones": """
+        wide = block(np.full((2, 3), 1 / 3))
+        keys = Labels("k", [[0], [1]])
+        def function(x):
+            layout = tensor(x)._layout
+            return TensorMap._view(layout, (x, wide.values)).keys_to_samples("k")
+        refused(lambda: jax.jit(function)(jnp.ones((2, 3))), "float64")
+    """,
     "conversion on purpose": """
         narrow = tensor(np.full((2, 3), 1 / 3)).to(dtype="float32")
         assert narrow.dtype == "float32"
