@@ -250,7 +250,7 @@ def _to_samples_by_hand(tensor: TensorMap) -> Callable[..., list[Any]]:
         stacked = np.concatenate([np.insert(s, 2, 1, axis=1), np.insert(t, 2, 8, axis=1)])
         order = np.lexsort(stacked.T[::-1])
         rank = np.argsort(order)
-        below = np.concatenate([g, h + [len(s), 0]])
+        below = np.concatenate([g, h + np.array([len(s), 0])])
         below[:, 0] = rank[below[:, 0]]
         orders.append((order, np.lexsort(below.T[::-1])))
 
@@ -271,7 +271,7 @@ def _to_properties_by_hand(tensor: TensorMap) -> Callable[..., list[Any]]:
         (s, g), (t, h) = tables[i], tables[i + 1]
         _, to = np.unique(np.concatenate([s, t]), axis=0, return_inverse=True)
         to = to.ravel()
-        below = np.concatenate([g, h + [len(s), 0]])
+        below = np.concatenate([g, h + np.array([len(s), 0])])
         below[:, 0] = to[below[:, 0]]
         _, down = np.unique(below, axis=0, return_inverse=True)
         ends = len(s), len(g)

@@ -9,8 +9,9 @@ the plan *runs* on the leaves, in one of three ways:
   the one a user would have written by hand;
 - eagerly, the first times: one compiled call per step, shared by all leaves of the same
   shape in any map, so that nothing large is compiled for labels that come only once;
-- eagerly, when the same labels come again and again: one compiled call for all steps, with the
-  index arrays as arguments, so that other labels of the same sizes need no compilation.
+- eagerly, when the same labels come again and again: one compiled call for all steps,
+  with the index arrays as arguments, so that other labels of the same sizes need no
+  compilation.
 """
 
 from __future__ import annotations

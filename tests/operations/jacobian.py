@@ -23,7 +23,7 @@ Direction = tuple[Any, ...]
 
 
 def assert_exact(operation: Callable[..., TensorMap], *tensors: TensorMap) -> TensorMap:
-    """Check every gradient of ``operation(*tensors)``, nested ones too; gives the result."""
+    """Check all gradients of ``operation(*tensors)``, nested ones too; gives the result."""
     result = operation(*tensors)
     given = tangents(tensors)
     found = tangents([result])
@@ -76,7 +76,7 @@ def tangents(tensors: Sequence[TensorMap]) -> Mapping[Direction, np.ndarray]:
 def _below(
     block: TensorBlock, rows: Sequence[tuple[int, Direction]], components: int
 ) -> Iterator[tuple[Direction, int, np.ndarray]]:
-    """Direction, row of the outermost values, and tangent of that row, for all gradients."""
+    """Direction, row of the outermost values and tangent of that row, for each gradient."""
     for name, gradient in block.gradients():
         table = np.asarray(gradient.samples.values).tolist()
         reached = [

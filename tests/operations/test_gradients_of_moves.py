@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from jaxmeta import Labels, TensorBlock, TensorMap
 from operations.examples import Recipe, random_map, recipes, share
 from operations.jacobian import assert_exact
+
+from jaxmeta import Labels, TensorBlock, TensorMap
 
 
 KEYS = st.sampled_from(["neighbor", ["sigma", "center"], ["center", "neighbor", "sigma"]])

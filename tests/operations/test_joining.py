@@ -11,11 +11,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from metatensor_oracle import block_there, map_there
-from strategies import untyped
-
-import jaxmeta as jm
-from jaxmeta import Labels, TensorBlock, TensorMap
-from jaxmeta.errors import InvalidError, InvalidTypeError, NotEqualError
 from operations.examples import (
     Recipe,
     random_map,
@@ -26,6 +21,11 @@ from operations.examples import (
 )
 from operations.jacobian import assert_exact
 from operations.peer import assert_agree, assert_blocks_agree, map_here
+from strategies import untyped
+
+import jaxmeta as jm
+from jaxmeta import Labels, TensorBlock, TensorMap
+from jaxmeta.errors import InvalidError, InvalidTypeError, NotEqualError
 
 
 AXES = st.sampled_from(["samples", "properties"])

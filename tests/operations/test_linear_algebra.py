@@ -13,14 +13,14 @@ import numpy as np
 import pytest
 from hypothesis import given
 from metatensor_oracle import map_there
+from operations.examples import Recipe, random_map, recipes, share, with_other_numbers
+from operations.jacobian import assert_exact
+from operations.peer import assert_agree, map_here
 
 import jaxmeta as jm
 from jaxmeta import Labels, TensorBlock, TensorMap
 from jaxmeta.errors import InvalidError, InvalidTypeError, NestedGradientsError
 from jaxmeta.operations._least_squares import least_squares
-from operations.examples import Recipe, random_map, recipes, share, with_other_numbers
-from operations.jacobian import assert_exact
-from operations.peer import assert_agree, map_here
 
 
 def right_hand(tensor: TensorMap, rows: int) -> TensorMap:
@@ -64,8 +64,8 @@ def test_dot_refuses_a_right_side_with_components_or_gradients() -> None:
     tensor = random_map(Recipe())
     with pytest.raises(InvalidError, match=r"gradients \['positions'\]"):
         jm.dot(tensor, tensor)
+    plain = random_map(Recipe(components=(3,), gradients=()))
     with pytest.raises(InvalidError, match=r"components \['component_0'\]"):
-        plain = random_map(Recipe(components=(3,), gradients=()))
         jm.dot(plain, plain)
 
 

@@ -11,10 +11,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from metatensor_oracle import block_there, map_there
-
-import jaxmeta as jm
-from jaxmeta import Labels, TensorBlock, TensorMap
-from jaxmeta.errors import InvalidError, InvalidTypeError, NotEqualError
 from operations.examples import (
     Recipe,
     random_map,
@@ -23,6 +19,10 @@ from operations.examples import (
     with_other_numbers,
     with_other_values,
 )
+
+import jaxmeta as jm
+from jaxmeta import Labels, TensorBlock, TensorMap
+from jaxmeta.errors import InvalidError, InvalidTypeError, NotEqualError
 
 
 def _changes(tensor: TensorMap, recipe: Recipe) -> dict[str, TensorMap]:

@@ -14,10 +14,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from metatensor_oracle import map_there
-
-import jaxmeta as jm
-from jaxmeta import Labels, TensorBlock, TensorMap
-from jaxmeta.errors import InvalidTypeError, NestedGradientsError
 from operations.examples import (
     Recipe,
     random_map,
@@ -28,6 +24,10 @@ from operations.examples import (
 )
 from operations.jacobian import assert_exact
 from operations.peer import assert_agree, map_here
+
+import jaxmeta as jm
+from jaxmeta import Labels, TensorBlock, TensorMap
+from jaxmeta.errors import InvalidTypeError, NestedGradientsError
 
 
 PAIRS = ["add", "subtract", "multiply", "divide"]

@@ -17,13 +17,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from metatensor_oracle import block_there, map_there
+from operations.examples import Recipe, random_map, recipes, share
+from operations.jacobian import assert_exact
+from operations.peer import assert_agree, assert_blocks_agree, map_here
 
 import jaxmeta as jm
 from jaxmeta import Labels, TensorBlock, TensorMap
 from jaxmeta.errors import InvalidTypeError, MissingError
-from operations.examples import Recipe, random_map, recipes, share
-from operations.jacobian import assert_exact
-from operations.peer import assert_agree, assert_blocks_agree, map_here
 
 
 NAMES = st.sampled_from(["atom", "system", ("system",), ("atom", "system")])

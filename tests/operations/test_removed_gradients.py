@@ -7,11 +7,11 @@ import metatensor as mts
 import pytest
 from hypothesis import given
 from metatensor_oracle import block_there, map_there
+from operations.examples import Recipe, random_map, recipes, share
+from operations.peer import assert_agree, assert_blocks_agree
 
 import jaxmeta as jm
 from jaxmeta.errors import MissingError
-from operations.examples import Recipe, random_map, recipes, share
-from operations.peer import assert_agree, assert_blocks_agree
 
 
 BOTH = Recipe(gradients=("positions", "strain"), components=(3,))
@@ -39,9 +39,8 @@ def test_what_stays_is_shared_with_its_own_gradients() -> None:
     tensor = random_map(Recipe(nested=True))
     assert jm.remove_gradients(tensor)[0].values is tensor[0].values
     kept = jm.remove_gradients(tensor, [])
-    assert [a is b for a, b in zip(jax.tree.leaves(kept), jax.tree.leaves(tensor))] == [
-        True
-    ] * len(jax.tree.leaves(tensor))
+    leaves = jax.tree.leaves(tensor)
+    assert all(a is b for a, b in zip(jax.tree.leaves(kept), leaves, strict=True))
 
 
 def test_an_unknown_name_is_met_with_those_there_are() -> None:

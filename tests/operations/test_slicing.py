@@ -16,13 +16,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from metatensor_oracle import block_there, labels_there, map_there
+from operations.examples import Recipe, random_map, recipes, share
+from operations.jacobian import assert_exact
+from operations.peer import assert_agree, assert_blocks_agree, map_here
 
 import jaxmeta as jm
 from jaxmeta import Labels
 from jaxmeta.errors import InvalidError, InvalidTypeError, MissingError, OutOfRangeError
-from operations.examples import Recipe, random_map, recipes, share
-from operations.jacobian import assert_exact
-from operations.peer import assert_agree, assert_blocks_agree, map_here
 
 
 @st.composite
