@@ -28,6 +28,9 @@ from jaxmeta.io.sources import Source
 # Below this size one request for the whole member is faster than two for its parts.
 _SMALL = 1 << 14
 _LARGEST_INFO = 1 << 24
+# Label files that are remembered while blocks are read: a bound for files left open.
+_LARGEST_KEPT = 1 << 14
+_MOST_KEPT = 1 << 12
 _DEEPEST_GRADIENTS = 16
 
 ReadArray = Callable[[Archive, str], np.ndarray]
@@ -149,10 +152,14 @@ class BlockReader:
     def labels(self, name: str) -> Labels:
         """The labels in one member."""
         content = self._archive.read(name)
+        if content.nbytes > _LARGEST_KEPT:
+            return parse_labels(content, self._archive.place(name))
         key = bytes(content)
         labels = self._known.get(key)
         if labels is None:
             labels = parse_labels(content, self._archive.place(name))
+            if len(self._known) >= _MOST_KEPT:
+                self._known.clear()
             self._known[key] = labels
         return labels
 
