@@ -33,11 +33,16 @@ class LabelTable:
 
     @classmethod
     def _interned(
-        cls: type[T], names: tuple[str, ...], table: np.ndarray, unique: bool
+        cls: type[T],
+        names: tuple[str, ...],
+        table: np.ndarray,
+        unique: bool,
+        promised: bool = False,
     ) -> T:
         """The one object with these checked names and this int32 table.
 
-        Rows are checked to be unique, unless they are known to be.
+        Rows are checked to be unique, unless they are known to be, or somebody promised
+        it: who makes the same labels without a promise still gets the check.
         """
         rows = table.shape[0]
         data = table.tobytes()
@@ -48,7 +53,7 @@ class LabelTable:
             return other._names == names and len(other) == rows and other._data == data
 
         labels: Any = _TABLE.intern(key, same, lambda: _create(cls, names, data, rows, key))
-        if not unique and not labels._checked:
+        if not (unique or promised or labels._checked):
             _check_unique(labels)
         labels._checked = labels._checked or unique
         return labels

@@ -57,7 +57,7 @@ class Labels(WithDimensions, WithSetAlgebra, Stored):
     ) -> Labels:
         checked_names = dimension_names(names, "Labels")
         table = label_table(values, checked_names, "Labels")
-        return cls._interned(checked_names, table, assume_unique)
+        return cls._interned(checked_names, table, False, promised=assume_unique)
 
     @staticmethod
     def single() -> Labels:

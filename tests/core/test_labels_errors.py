@@ -287,6 +287,18 @@ def test_a_refused_duplicate_leaves_nothing_behind() -> None:
             Labels("left_behind", [[1], [1]])
 
 
+def test_a_promise_binds_only_who_made_it() -> None:
+    table = [[1], [2], [1]]
+    promised = Labels("promised", table, assume_unique=True)
+    assert len(promised) == 3
+    with pytest.raises(InvalidError, match="stands twice"):
+        Labels("promised", table)
+    with pytest.raises(InvalidError, match="stands twice"):
+        promised.append("b", [0, 1, 0])
+    good = Labels("promised", [[1], [2]], assume_unique=True)
+    assert good is Labels("promised", [[1], [2]])
+
+
 def test_labels_can_not_be_changed() -> None:
     for name in ("names", "values", "device", "anything"):
         with pytest.raises(AttributeError):

@@ -108,17 +108,27 @@ def test_messages_name_the_path_of_a_leaf() -> None:
 
 
 def test_messages_tell_how_metadata_differ() -> None:
-    other = tensor(block(), block())
-    with pytest.raises(ValueError) as caught:  # noqa: PT011
+    samples = Labels("system", [[5], [4]])
+    deep = block(samples=samples, gradients=dict(BLOCK.gradients()))
+    other = tensor(BLOCK, deep).with_info(unit="meV")
+    with pytest.raises(ValueError, match="node data|pytree") as caught:
         jax.tree.map(lambda a, b: a, MAP, other)
     text = str(caught.value)
     assert "<keys ['k'], 2 blocks: (k=5): samples ['system'] 2, components ['m'] 3" in text
     assert "∂positions (samples ['sample', 'atom'] 3" in text
     assert "info {'unit': 'eV'}" in text
+    assert "info {'unit': 'meV'}" in text
     assert " object at 0x" not in text
-    # Two layouts, where JAX compares what goes around in a loop.
     with pytest.raises(TypeError, match="carry"):
         jax.lax.scan(lambda carry, _: (other, None), MAP, None, length=1)
+
+
+def test_messages_tell_when_leaves_are_missing() -> None:
+    with pytest.raises(ValueError, match="node data|pytree") as caught:
+        jax.tree.map(lambda a, b: a, MAP, tensor(block(), block()))
+    assert "[k=2].gradient('positions')" in str(caught.value) or "∂positions" in str(
+        caught.value
+    )
 
 
 def test_summary_of_many_blocks_is_short() -> None:
