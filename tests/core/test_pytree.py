@@ -111,7 +111,7 @@ def test_messages_tell_how_metadata_differ() -> None:
     samples = Labels("system", [[5], [4]])
     deep = block(samples=samples, gradients=dict(BLOCK.gradients()))
     other = tensor(BLOCK, deep).with_info(unit="meV")
-    with pytest.raises(ValueError, match="node data|pytree") as caught:
+    with pytest.raises(ValueError, match=r"node data|pytree") as caught:
         jax.tree.map(lambda a, b: a, MAP, other)
     text = str(caught.value)
     assert "<keys ['k'], 2 blocks: (k=5): samples ['system'] 2, components ['m'] 3" in text
@@ -124,7 +124,7 @@ def test_messages_tell_how_metadata_differ() -> None:
 
 
 def test_messages_tell_when_leaves_are_missing() -> None:
-    with pytest.raises(ValueError, match="node data|pytree") as caught:
+    with pytest.raises(ValueError, match=r"node data|pytree") as caught:
         jax.tree.map(lambda a, b: a, MAP, tensor(block(), block()))
     assert "[k=2].gradient('positions')" in str(caught.value) or "∂positions" in str(
         caught.value
