@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         written = [picture.name]
         for model, prediction in result.predictions.items():
             name = f"{study.dataset}-{model.replace(' ', '')}.mts"
-            jm.save(str(options.output / name), prediction)
+            jm.save(str(options.output / name), prediction + result.baseline)
             written.append(name)
         say(f"wrote {', '.join(written)}")
         print(f"\nmean absolute errors, {len(result.test)} structures for testing\n")

@@ -86,13 +86,17 @@ STUDIES = (
 
 @dataclasses.dataclass(frozen=True)
 class Result:
-    """Reference and predictions for the structures that no model has seen."""
+    """Reference and predictions for the structures that no model has seen.
+
+    Both are without what the composition explains, which is `baseline`.
+    """
 
     study: Study
     frames: list[Any]
     train: jm.Labels
     test: jm.Labels
     reference: jm.TensorMap
+    baseline: jm.TensorMap
     predictions: dict[str, jm.TensorMap]
 
 
@@ -128,7 +132,8 @@ def run(study: Study, seed: int, structures: int | None, say: Say) -> Result:
         predictions[name] = jm.dot(x_test, weights)
         say(f"fit to {name}")
     reference = jm.slice(y, "samples", test)
-    return Result(study, frames, train, test, reference, predictions)
+    baseline = jm.slice(targets, "samples", test) - reference
+    return Result(study, frames, train, test, reference, baseline, predictions)
 
 
 def split(structures: int, seed: int) -> tuple[jm.Labels, jm.Labels]:
