@@ -75,4 +75,5 @@ def test_components(names: Any) -> None:
     tensor = random_map(Recipe(components=(2, 3), nested=True, rows=(4, 0)))
     result = assert_exact(lambda a: a.components_to_properties(names), tensor)
     moved = [names] if isinstance(names, str) else names
-    assert result.property_names == [*moved, "n", "l"]
+    # As in metatensor, where they are moved one after the other, each to the front.
+    assert result.property_names == [*reversed(moved), "n", "l"]
