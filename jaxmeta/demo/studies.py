@@ -12,7 +12,7 @@ import numpy as np
 import jaxmeta as jm
 from jaxmeta import datasets
 from jaxmeta.demo import ridge
-from jaxmeta.interop.featomic import compute
+from jaxmeta.interop.featomic import STRAIN, compute
 
 
 Say = Callable[[str], Any]
@@ -155,6 +155,7 @@ def represent(study: Study, frames: list[Any], gradients: list[str]) -> jm.Tenso
         featomic.SoapPowerSpectrum(**study.soap),
         frames,
         gradients,
+        strain_names=STRAIN,
         batch_size=study.batch,
         transform=lambda atoms: jm.sum_over_samples(atoms, "atom"),
     )

@@ -27,7 +27,7 @@ def compute(
     systems: Any,
     gradients: str | Sequence[str] = (),
     *,
-    strain_names: tuple[str, str] | None = STRAIN,
+    strain_names: tuple[str, str] | None = None,
     batch_size: int | None = None,
     transform: Callable[[TensorMap], TensorMap] | None = None,
     **options: Any,
@@ -39,8 +39,9 @@ def compute(
     multiplied by :math:`1 + \epsilon` from the right.
 
     featomic names the two components of strain gradients ``xyz_2, xyz_1``; the array is
-    in the order :math:`a, b`, which targets call ``xyz_1, xyz_2``. Here they have that
-    name by default. Only the names differ, never the numbers.
+    in the order :math:`a, b`, which targets call ``xyz_1, xyz_2``. Ask for these names
+    with ``strain_names=STRAIN``, where the two must agree. Only the names differ, never
+    the numbers.
 
     Explicit gradients are large: one row for each pair of neighbours. With `batch_size`
     and a `transform` that makes them smaller, they are never all in memory.
@@ -49,8 +50,8 @@ def compute(
         calculator: any calculator of featomic (lengths in the units of the systems).
         systems: one or several structures, for instance of ase.
         gradients: names out of ``positions``, ``strain``, ``cell``.
-        strain_names: names for the components of strain gradients; None keeps those
-            that featomic gives.
+        strain_names: names for the components of strain gradients, those of targets
+            being `STRAIN`; None keeps those that featomic gives.
         batch_size: how many structures are computed at a time; all by default.
         transform: applied to the map of each batch, before they are joined.
         **options: all other options of featomic's ``compute``.
