@@ -58,7 +58,7 @@ GUESTS = {"demo"}
 # Slow to import, or not there at all: `import jaxmeta` must do without.
 NEVER_AT_IMPORT = {
     "ase", "beartype", "chemiscope", "chex", "featomic", "flax", "grain", "hypothesis",
-    "matplotlib", "metatensor", "optax", "torch", "treescope", "vesin", "xarray",
+    "matplotlib", "metatensor", "optax", "torch", "tqdm", "treescope", "vesin", "xarray",
 }  # fmt: skip
 
 MOST_LINES = 400

@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _check_extras() -> None:
     """All packages of the demonstration, or one sentence about the one that is missing."""
     room = "jaxmeta.demo"
-    for package in ("ase", "featomic", "matplotlib", "metatensor"):
+    for package in ("ase", "featomic", "matplotlib", "metatensor", "tqdm"):
         try:
             __import__(package)
         except ImportError as error:

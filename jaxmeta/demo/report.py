@@ -58,7 +58,7 @@ def quantities(result: Result) -> Iterator[Quantity]:
         ("force", "eV/Å", "meV/Å", 1e3, forces),
     ]
     if result.reference.block(0).has_gradient("strain"):
-        found.append(("stress", "GPa", "MPa", 1e3, stresses))
+        found.append(("stress", "GPa", "GPa", 1.0, stresses))
     for name, unit, error_unit, scale, of in found:
         predictions = {model: of(p) for model, p in result.predictions.items()}
         yield Quantity(name, unit, error_unit, scale, of(result.reference), predictions)

@@ -8,6 +8,7 @@ from typing import Any
 
 import featomic
 import numpy as np
+from tqdm import tqdm
 
 import jaxmeta as jm
 from jaxmeta import datasets
@@ -67,7 +68,7 @@ STUDIES = (
         _soap(cutoff=4.0, width=0.3),
         {"energies": ENERGIES, "energies + forces": ENERGIES | FORCES},
         penalty=1e-5,
-        batch=80,
+        batch=38,
     ),
     Study(
         "sodium_chloride",
@@ -79,7 +80,7 @@ STUDIES = (
             "energies + forces + virials": ENERGIES | FORCES | VIRIALS,
         },
         penalty=1e-9,
-        batch=40,
+        batch=15,
     ),
 )
 
@@ -151,12 +152,18 @@ def represent(study: Study, frames: list[Any], gradients: list[str]) -> jm.Tenso
     is summed before the next one is computed. Types of atoms then become properties, so
     that one linear model sees all of them.
     """
-    soap = compute(
-        featomic.SoapPowerSpectrum(**study.soap),
-        frames,
-        gradients,
-        strain_names=STRAIN,
-        batch_size=study.batch,
-        transform=lambda atoms: jm.sum_over_samples(atoms, "atom"),
-    )
+    with tqdm(total=len(frames), desc="  represented", unit="structure") as bar:
+
+        def summed(atoms: jm.TensorMap) -> jm.TensorMap:
+            bar.update(min(study.batch, len(frames) - bar.n))
+            return jm.sum_over_samples(atoms, "atom")
+
+        soap = compute(
+            featomic.SoapPowerSpectrum(**study.soap),
+            frames,
+            gradients,
+            strain_names=STRAIN,
+            batch_size=study.batch,
+            transform=summed,
+        )
     return soap.keys_to_properties(["center_type", "neighbor_1_type", "neighbor_2_type"])
