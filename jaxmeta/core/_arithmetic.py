@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import jax.numpy as jnp
-import numpy as np
 
 from jaxmeta.core import _dot, _pairs, _scalars
+from jaxmeta.core._precision import check_inexact
 from jaxmeta.errors import InvalidTypeError, compose
 
 
@@ -39,13 +39,13 @@ def multiply(left: Any, right: Any) -> Any:
 
 def divide(left: Any, right: Any) -> Any:
     """left / right, by the quotient rule."""
-    _refuse_integers("divide", left)
+    check_inexact("divide", left, "the result")
     return _binary("divide", jnp.divide, left, right)
 
 
 def reciprocal(tensor: Any, scalar: Any) -> Any:
     """scalar / tensor."""
-    _refuse_integers("divide", tensor)
+    check_inexact("divide", tensor, "the result")
     return _scalars.apply("divide", _divided_by, tensor, scalar, _scalars.NONLINEAR)
 
 
@@ -71,14 +71,3 @@ def _binary(operation: str, function: Callable[..., Any], left: Any, right: Any)
     if isinstance(right, type(left)):
         return _pairs.apply(operation, function, left, right, operation in _LINEAR_IN_BOTH)
     return _scalars.apply(operation, function, left, right, _RULES[operation])
-
-
-def _refuse_integers(operation: str, tensor: Any) -> None:
-    if tensor._leaves and not jnp.issubdtype(tensor._leaves[0].dtype, np.inexact):
-        raise InvalidTypeError(
-            compose(
-                f"{operation}: the values are {tensor._leaves[0].dtype}, the result would "
-                "not be.",
-                remedy="convert on purpose first: tensor.to(dtype=...).",
-            )
-        )

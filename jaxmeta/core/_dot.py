@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jaxmeta.core._differences import block_name, check_same_labels, matched_keys
 from jaxmeta.core._layout import BlockLayout, Layout, block_layout, layout
 from jaxmeta.core._plans import Plan, Step, plan_for
+from jaxmeta.core._precision import check_same_dtype
 from jaxmeta.core._rearrangement import static_samples
 from jaxmeta.core._results import bare, plan_of, run
 from jaxmeta.errors import InvalidError, InvalidTypeError, compose
@@ -23,14 +24,7 @@ def apply(left: Any, right: Any) -> Any:
                 f"found {type(right).__name__}",
             )
         )
-    if left._leaves and right._leaves and left._leaves[0].dtype != right._leaves[0].dtype:
-        raise InvalidTypeError(
-            compose(
-                "dot: the dtypes differ.",
-                f"left has {left._leaves[0].dtype}, right has {right._leaves[0].dtype}",
-                remedy="convert one of them on purpose: tensor.to(dtype=...).",
-            )
-        )
+    check_same_dtype("dot", left, right)
     plan = plan_for(bare(left._layout), _plan, bare(right._layout))
     return run(plan, left, [right])
 

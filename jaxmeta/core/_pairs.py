@@ -16,6 +16,7 @@ from jaxmeta.core._gradients import gradient_rows, push_forward, value_rows
 from jaxmeta.core._labels import Labels
 from jaxmeta.core._layout import BlockLayout, Gradients, Layout, block_layout, layout
 from jaxmeta.core._plans import Plan, Step, keep, plan_for
+from jaxmeta.core._precision import check_same_dtype
 from jaxmeta.core._rearrangement import (
     gathered,
     is_identity,
@@ -25,21 +26,14 @@ from jaxmeta.core._rearrangement import (
 )
 from jaxmeta.core._results import bare, plan_of, run
 from jaxmeta.core._scalars import refuse_nested
-from jaxmeta.errors import InvalidTypeError, NotEqualError, compose
+from jaxmeta.errors import NotEqualError, compose
 
 
 def apply(
     operation: str, function: Callable[..., Any], left: Any, right: Any, linear: bool
 ) -> Any:
     """``function(left, right)``, exact gradients included."""
-    if left._leaves and right._leaves and left._leaves[0].dtype != right._leaves[0].dtype:
-        raise InvalidTypeError(
-            compose(
-                f"{operation}: the dtypes differ.",
-                f"left has {left._leaves[0].dtype}, right has {right._leaves[0].dtype}",
-                remedy="convert one of them on purpose: tensor.to(dtype=...).",
-            )
-        )
+    check_same_dtype(operation, left, right)
     own, other = bare(left._layout), bare(right._layout)
     plan = plan_for(own, _plan, other, operation, function, linear)
     return run(plan, left, [right])

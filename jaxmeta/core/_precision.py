@@ -1,4 +1,4 @@
-"""Precision is explicit: nothing wider than JAX can hold is handed to it unasked."""
+"""Precision is explicit: no dtype is narrowed, mixed or made another one unasked."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
-from jaxmeta.errors import PrecisionError, compose
+from jaxmeta.errors import InvalidTypeError, PrecisionError, compose
 
 
 _WIDE = {
@@ -18,21 +19,26 @@ _WIDE = {
     "uint64": "uint32",
 }
 
-CHOICES = (
-    'choose: jax.config.update("jax_enable_x64", True) before anything else; or '
+_OTHERWISE = (
     "convert on purpose with dtype=...; or keep numpy arrays (as_numpy=True on loading)."
 )
 
 
-def check_dtype(dtype: Any, where: str) -> None:
-    """Refuse a 64-bit dtype while JAX would silently make 32 bits of it."""
-    narrow = _WIDE.get(np.dtype(dtype).name)
-    if narrow is not None and not jax.config.jax_enable_x64:  # type: ignore[attr-defined]
+def check_dtype(dtype: Any, where: str, otherwise: str = _OTHERWISE) -> None:
+    """Refuse a 64-bit dtype while JAX would silently make 32 bits of it.
+
+    `otherwise` names the ways out, apart from enabling x64.
+    """
+    if jax.config.jax_enable_x64:  # type: ignore[attr-defined]
+        return
+    given = np.dtype(dtype).name
+    if given in _WIDE:
         raise PrecisionError(
             compose(
-                f"{where}: {np.dtype(dtype).name} values, but JAX runs without x64.",
-                f"JAX would silently make {narrow} of them",
-                remedy=CHOICES,
+                f"{where}: {given} values, but JAX runs without x64.",
+                f"JAX would silently make {_WIDE[given]} of them",
+                remedy='choose: jax.config.update("jax_enable_x64", True) before anything '
+                f"else; or {otherwise}",
             )
         )
 
@@ -40,5 +46,33 @@ def check_dtype(dtype: Any, where: str) -> None:
 def check_host_arrays(leaves: Sequence[Any]) -> None:
     """Refuse numpy leaves that JAX would silently round."""
     for leaf in leaves:
-        if type(leaf) is np.ndarray:
+        if isinstance(leaf, np.ndarray):
             check_dtype(leaf.dtype, "an operation on numpy arrays")
+
+
+def check_same_dtype(
+    operation: str, left: Any, right: Any, names: tuple[str, str] = ("left", "right")
+) -> None:
+    """Refuse two operands of different dtypes; one without blocks has none."""
+    if left.dtype is None or right.dtype is None:  # numpy takes None for float64
+        return
+    if left.dtype != right.dtype:
+        raise InvalidTypeError(
+            compose(
+                f"{operation}: the dtypes differ.",
+                f"{names[0]} has {left.dtype}, {names[1]} has {right.dtype}",
+                remedy="convert one of them on purpose: tensor.to(dtype=...).",
+            )
+        )
+
+
+def check_inexact(operation: str, tensor: Any, results: str) -> None:
+    """Refuse integers and bools whose `results` would be floating point numbers."""
+    dtype = tensor.dtype
+    if dtype is not None and not jnp.issubdtype(dtype, np.inexact):
+        raise InvalidTypeError(
+            compose(
+                f"{operation}: the values are {dtype}, {results} would not be.",
+                remedy="convert on purpose first: tensor.to(dtype=...).",
+            )
+        )

@@ -9,6 +9,7 @@ import jax
 import numpy as np
 
 from jaxmeta.core import Labels, TensorBlock, TensorMap
+from jaxmeta.core._precision import check_dtype
 from jaxmeta.errors import (
     InvalidError,
     InvalidTypeError,
@@ -17,7 +18,6 @@ from jaxmeta.errors import (
     choices,
     compose,
 )
-from jaxmeta.interop._precision import check_precision
 
 
 try:
@@ -90,8 +90,8 @@ def read_targets(
         raise InvalidError(
             compose("read_targets: stress and virial are the same target: give one.")
         )
-    otherwise = 'convert on purpose: read_targets(..., dtype="float32")'
-    check_precision("read_targets", dtype, otherwise)
+    otherwise = 'convert on purpose: read_targets(..., dtype="float32").'
+    check_dtype(dtype, "read_targets", otherwise)
     gradients = {}
     if forces:
         name = "forces" if forces is True else forces

@@ -15,6 +15,7 @@ import numpy as np
 from jax.core import Tracer
 
 from jaxmeta.core import DynamicLabels, Labels, LabelsEntry, TensorBlock, TensorMap
+from jaxmeta.core._precision import check_dtype
 from jaxmeta.errors import (
     DynamicSamplesError,
     InvalidError,
@@ -22,7 +23,6 @@ from jaxmeta.errors import (
     MissingExtraError,
     compose,
 )
-from jaxmeta.interop._precision import check_precision
 
 
 try:
@@ -152,7 +152,7 @@ def _host(array: Any, where: str) -> np.ndarray:
 
 _OTHERWISE = (
     "convert on purpose, from_metatensor(tensor.to(dtype=np.float32)); or keep numpy "
-    'arrays, arrays="numpy"'
+    'arrays, arrays="numpy".'
 )
 
 
@@ -165,7 +165,7 @@ def _delivered(data: T, arrays: Arrays, copy: bool | None) -> T:
             leaf.flags.writeable = False
     else:
         for leaf in leaves:
-            check_precision("from_metatensor", leaf.dtype, _OTHERWISE)
+            check_dtype(leaf.dtype, "from_metatensor", _OTHERWISE)
         leaves = jax.device_put(leaves)  # shares memory that is aligned
         if copy is False:
             _check_shared(old, leaves)

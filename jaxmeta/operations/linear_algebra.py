@@ -16,6 +16,7 @@ from jaxmeta.core._differences import (
 from jaxmeta.core._labels import Labels
 from jaxmeta.core._layout import BlockLayout, block_layout, layout
 from jaxmeta.core._plans import Plan, Step, plan_for
+from jaxmeta.core._precision import check_inexact, check_same_dtype
 from jaxmeta.core._rearrangement import static_samples
 from jaxmeta.core._results import bare, plan_of, run
 from jaxmeta.core._scalars import refuse_nested
@@ -96,22 +97,8 @@ def solve(X: TensorMap, Y: TensorMap) -> TensorMap:
 
 def _fit(operation: str, X: TensorMap, Y: TensorMap, rcond: float | None) -> TensorMap:
     for tensor in (check_map(operation, X), check_map(operation, Y)):
-        if tensor.dtype is not None and not jnp.issubdtype(tensor.dtype, np.inexact):
-            raise InvalidTypeError(
-                compose(
-                    f"{operation}: the values must be floating point numbers.",
-                    f"found {tensor.dtype}",
-                    remedy="convert on purpose first: tensor.to(dtype=...).",
-                )
-            )
-    if X.dtype != Y.dtype:
-        raise InvalidTypeError(
-            compose(
-                f"{operation}: the dtypes differ.",
-                f"X has {X.dtype}, Y has {Y.dtype}",
-                remedy="convert one of them on purpose: tensor.to(dtype=...).",
-            )
-        )
+        check_inexact(operation, tensor, "the weights")
+    check_same_dtype(operation, X, Y, ("X", "Y"))
     plan = plan_for(bare(X._layout), _plan, bare(Y._layout), operation, rcond)
     return run(plan, X, [Y])
 

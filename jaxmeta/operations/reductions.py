@@ -6,13 +6,13 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 
 from jaxmeta.core import Labels, TensorBlock, TensorMap
 from jaxmeta.core._kernels import average_rows, sum_rows
 from jaxmeta.core._layout import BlockLayout
 from jaxmeta.core._plans import Plan, Step, keep, plan_for
+from jaxmeta.core._precision import check_inexact
 from jaxmeta.core._rearrangement import (
     Rearrangement,
     Source,
@@ -22,7 +22,6 @@ from jaxmeta.core._rearrangement import (
 )
 from jaxmeta.core._results import bare, block_by_block, plan_of, run
 from jaxmeta.core._rows import unique_rows
-from jaxmeta.errors import InvalidTypeError, compose
 from jaxmeta.operations._arguments import check_block, check_map, names_to_reduce
 
 
@@ -43,6 +42,7 @@ def sum_over_samples(tensor: TensorMap, sample_names: str | Sequence[str]) -> Te
         DynamicSamplesError: for dynamic samples.
 
     Example:
+        >>> import jax.numpy as jnp
         >>> from jaxmeta import Labels, TensorBlock
         >>> samples = Labels(["system", "atom"], [[0, 0], [0, 1], [1, 0]])
         >>> block = TensorBlock(jnp.ones((3, 1)), samples, [], Labels.range("n", 1))
@@ -65,6 +65,7 @@ def mean_over_samples(tensor: TensorMap, sample_names: str | Sequence[str]) -> T
     because their means are none.
 
     Example:
+        >>> import jax.numpy as jnp
         >>> from jaxmeta import Labels, TensorBlock
         >>> samples = Labels(["system", "atom"], [[0, 0], [0, 1], [1, 0]])
         >>> values = jnp.array([[1.0], [3.0], [5.0]])
@@ -74,7 +75,7 @@ def mean_over_samples(tensor: TensorMap, sample_names: str | Sequence[str]) -> T
         [2.0, 5.0]
     """
     operation = "mean_over_samples"
-    _refuse_integers(operation, check_map(operation, tensor))
+    check_inexact(operation, check_map(operation, tensor), "their means")
     return _reduce(operation, tensor, sample_names)
 
 
@@ -84,6 +85,7 @@ def sum_over_samples_block(
     """`sum_over_samples` for one block.
 
     Example:
+        >>> import jax.numpy as jnp
         >>> from jaxmeta import Labels, TensorBlock
         >>> block = TensorBlock(
         ...     jnp.ones((3, 1)), Labels.range("atom", 3), [], Labels.range("n", 1)
@@ -101,6 +103,7 @@ def mean_over_samples_block(
     """`mean_over_samples` for one block.
 
     Example:
+        >>> import jax.numpy as jnp
         >>> from jaxmeta import Labels, TensorBlock
         >>> block = TensorBlock(
         ...     jnp.ones((3, 1)), Labels.range("atom", 3), [], Labels.range("n", 1)
@@ -109,18 +112,8 @@ def mean_over_samples_block(
         [[1.0]]
     """
     operation = "mean_over_samples_block"
-    _refuse_integers(operation, check_block(operation, block))
+    check_inexact(operation, check_block(operation, block), "their means")
     return _reduce(operation, block, sample_names)
-
-
-def _refuse_integers(operation: str, data: Any) -> None:
-    if data.dtype is not None and not jnp.issubdtype(data.dtype, np.inexact):
-        raise InvalidTypeError(
-            compose(
-                f"{operation}: the values are {data.dtype}, their means would not be.",
-                remedy="convert on purpose first: tensor.to(dtype=...).",
-            )
-        )
 
 
 def _reduce(operation: str, data: Any, names: str | Sequence[str]) -> Any:

@@ -50,6 +50,11 @@ CASES = {
             refused(lambda: wide.to(arrays="jax"), dtype)
             refused(lambda: wide.to(device=jax.devices()[0]), dtype)
     """,
+    "arrays of numpy of another class": """
+        wide = tensor(np.full((2, 3), 1 / 3).view(np.memmap))
+        refused(lambda: wide + wide, "float64", "float32")
+        refused(lambda: wide.keys_to_properties("k"), "float64")
+    """,
     "asking for a wide dtype": """
         narrow = tensor(jnp.ones((2, 3)))
         refused(lambda: narrow.to(dtype="float64"), "to: float64", "float32")
