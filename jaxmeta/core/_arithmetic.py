@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
 
 from jaxmeta.core import _dot, _pairs, _scalars
 from jaxmeta.core._precision import check_inexact
@@ -55,6 +56,8 @@ def power(tensor: Any, exponent: Any) -> Any:
         raise InvalidTypeError(
             compose("pow: the exponent must be a scalar.", "found a TensorMap")
         )
+    if isinstance(exponent, int | np.integer) and exponent < 0:
+        check_inexact("pow", tensor, "the result")
     return _scalars.apply("pow", jnp.power, tensor, exponent, _scalars.NONLINEAR)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import jax
@@ -19,6 +20,14 @@ from jaxmeta.errors import InvalidTypeError, NestedGradientsError, compose
 
 # How gradients follow: not at all, by the same function, or by its derivative.
 SHIFT, LINEAR, NONLINEAR = "shift", "linear", "nonlinear"
+
+# Kinds of Python numbers, and the dtypes that stay what they are beside them.
+_COMBINED_WITH: dict[type, type] = {
+    bool: np.bool_,
+    int: np.number,
+    float: np.inexact,
+    complex: np.complexfloating,
+}
 
 
 def apply(
@@ -98,17 +107,14 @@ def _checked(operation: str, tensor: Any, scalar: Any) -> Any:
     """The scalar, in a form that keeps the dtype of the tensor."""
     if isinstance(scalar, np.generic):
         scalar = scalar.item()
-    if isinstance(scalar, bool) and tensor.dtype != np.bool_:
-        scalar = int(scalar)
     if isinstance(scalar, int | float | complex):
-        _check_kind(operation, tensor, scalar)
-        return scalar
+        return scalar if tensor.dtype is None else _number(operation, tensor.dtype, scalar)
     if isinstance(scalar, np.ndarray | jax.Array) and scalar.shape == ():
-        if tensor._leaves and scalar.dtype != tensor._leaves[0].dtype:
+        if tensor.dtype is not None and scalar.dtype != tensor.dtype:
             raise InvalidTypeError(
                 compose(
                     f"{operation}: the scalar has another dtype than the tensor.",
-                    f"the scalar has {scalar.dtype}, the tensor {tensor._leaves[0].dtype}",
+                    f"the scalar has {scalar.dtype}, the tensor {tensor.dtype}",
                     remedy="convert one of them, or use a Python number.",
                 )
             )
@@ -125,21 +131,33 @@ def _checked(operation: str, tensor: Any, scalar: Any) -> Any:
     )
 
 
-def _check_kind(operation: str, tensor: Any, scalar: complex) -> None:
-    if not tensor._leaves:
-        return
-    dtype = tensor._leaves[0].dtype
-    needed = {
-        bool: np.bool_,
-        int: np.number,
-        float: np.inexact,
-        complex: np.complexfloating,
-    }
-    if not jnp.issubdtype(dtype, needed[type(scalar)]):
-        raise InvalidTypeError(
-            compose(
-                f"{operation}: the result would have another dtype than the tensor.",
-                f"the tensor has {dtype}, the scalar is {scalar!r}",
-                remedy="convert on purpose first: tensor.to(dtype=...).",
-            )
+def _number(operation: str, dtype: Any, scalar: Any) -> Any:
+    """The scalar as a plain Python number beside which this dtype stays what it is."""
+    kind = type(scalar)
+    if kind not in _COMBINED_WITH:
+        kind = next(kind for kind in _COMBINED_WITH if isinstance(scalar, kind))
+    if kind is bool and dtype != np.bool_:
+        kind = int
+    number = kind(scalar)
+    fitting = _fitting(dtype, kind)
+    if fitting is None or number in fitting:
+        return number
+    raise InvalidTypeError(
+        compose(
+            f"{operation}: the result would have another dtype than the tensor.",
+            f"the tensor has {dtype}, the scalar is {scalar!r}",
+            remedy="convert on purpose first: tensor.to(dtype=...).",
         )
+    )
+
+
+@cache
+def _fitting(dtype: Any, kind: type) -> range | None:
+    """Which numbers of a kind leave the dtype as it is; None for all of them."""
+    if not jnp.issubdtype(dtype, _COMBINED_WITH[kind]):
+        return range(0)
+    if kind is int and jnp.issubdtype(dtype, np.integer):
+        # Beyond it JAX wraps around. Negative ones are right for unsigned values, too.
+        largest = int(jnp.iinfo(dtype).max)
+        return range(-largest - 1, largest + 1)
+    return None

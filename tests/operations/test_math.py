@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import operator
 from collections.abc import Callable
 from pathlib import Path
@@ -192,6 +193,56 @@ def test_scalars_keep_the_dtype(scalar: Any, dtype: Any) -> None:
     else:
         for result in (tensor * scalar, scalar * tensor, tensor + scalar, tensor / scalar):
             assert {leaf.dtype for leaf in jax.tree.leaves(result)} == {np.dtype(dtype)}
+
+
+class _Two(enum.IntEnum):
+    NUMBER = 2
+
+
+class _Half(float):
+    pass
+
+
+@pytest.mark.parametrize(("scalar", "result"), [(_Two.NUMBER, 6.0), (_Half(0.5), 1.5)])
+def test_numbers_of_derived_classes_are_numbers(scalar: Any, result: float) -> None:
+    tensor = random_map(Recipe())
+    tensor = tensor * 0 + 3
+    assert set(np.asarray((tensor * scalar)[0].values).ravel().tolist()) == {result}
+
+
+@pytest.mark.parametrize(
+    ("dtype", "fitting", "too_large"),
+    [
+        (np.int8, [-128, 127], [-129, 128, 300]),
+        (np.uint8, [-2, 255], [256]),
+        (np.int64, [-(2**63), 2**63 - 1], [2**63]),
+    ],
+)
+def test_integers_that_do_not_fit_are_never_wrapped(
+    dtype: Any, fitting: list[int], too_large: list[int]
+) -> None:
+    block = TensorBlock(
+        jnp.full((1, 1), 3, dtype), Labels.range("s", 1), [], Labels.range("n", 1)
+    )
+    tensor = TensorMap(Labels.single(), [block])
+    for scalar in fitting:
+        assert (tensor * 0 + scalar - scalar)[0].values.tolist() == [[0]]
+    assert (5 - tensor)[0].values.tolist() == [[2]]
+    for scalar in too_large:
+        for traced in (lambda f: f, jax.jit):
+            with pytest.raises(InvalidTypeError, match=f"{block.dtype}.*{scalar}"):
+                traced(lambda t, scalar=scalar: t + scalar)(tensor)
+
+
+@pytest.mark.parametrize("exponent", [-1, np.int64(-2)])
+def test_integers_have_no_negative_powers(exponent: Any) -> None:
+    block = TensorBlock(jnp.full((2, 1), 2), Labels.range("s", 2), [], Labels.range("n", 1))
+    tensor = TensorMap(Labels.single(), [block])
+    assert (tensor**2)[0].values.ravel().tolist() == [4, 4]
+    with pytest.raises(InvalidTypeError, match="pow: the values are int64"):
+        _ = tensor**exponent
+    whole = tensor.to(dtype=np.float64) ** exponent
+    assert whole[0].values[0, 0] == 2.0**exponent
 
 
 @pytest.mark.parametrize("name", ["float_to_int", "divide", "reciprocal"])
