@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from jax.core import Tracer
+from jax.errors import TracerArrayConversionError
 
 from jaxmeta.errors import InvalidError, InvalidTypeError, compose
 
@@ -16,14 +17,34 @@ INT32 = np.iinfo(np.int32)
 def refuse_tracer(values: object, where: str) -> None:
     """Labels are static: a traced array can never become one."""
     if isinstance(values, Tracer):
-        raise InvalidTypeError(
-            compose(
-                f"{where}: the values are traced by JAX, but labels are static.",
-                f"found {values}",
-                remedy="make the labels outside the traced function, or use DynamicLabels "
-                "for samples that change from call to call.",
-            )
+        raise _traced(values, where)
+
+
+def _traced(values: object, where: str) -> InvalidTypeError:
+    return InvalidTypeError(
+        compose(
+            f"{where}: the values are traced by JAX, but labels are static.",
+            f"found {values}",
+            remedy="make the labels outside the traced function, or use DynamicLabels "
+            "for samples that change from call to call.",
         )
+    )
+
+
+def host_array(values: Any, where: str) -> np.ndarray:
+    """The values as an array of numpy, or an error for what can not become one."""
+    refuse_tracer(values, where)
+    try:
+        return np.asarray(values)
+    except TracerArrayConversionError as error:
+        raise _traced(values, where) from error
+    except ValueError as error:
+        raise InvalidError(
+            compose(
+                f"{where}: the values are no table: its rows have different lengths.",
+                f"found {values!r:.200}",
+            )
+        ) from error
 
 
 def label_table(values: Any, names: tuple[str, ...], where: str) -> np.ndarray:
@@ -65,8 +86,7 @@ def label_column(values: Any, rows: int, where: str) -> np.ndarray:
 
 
 def _as_array(values: Any, where: str) -> np.ndarray:
-    refuse_tracer(values, where)
-    array = np.asarray(values)
+    array = host_array(values, where)
     if array.size == 0 and not hasattr(values, "dtype"):
         array = array.astype(np.int32)  # an empty list carries no dtype of its own
     if array.dtype.kind not in "iub":
@@ -99,4 +119,4 @@ def int32(array: np.ndarray, where: str) -> np.ndarray:
 
 def one_int32(value: Any, where: str) -> int:
     """One label value as a Python int that fits int32."""
-    return int(label_column(np.asarray([value]), 1, where)[0])
+    return int(label_column([value], 1, where)[0])

@@ -11,7 +11,7 @@ from jaxmeta.core import _show_labels
 from jaxmeta.core._entry import LabelsEntry
 from jaxmeta.core._label_algebra import WithSetAlgebra
 from jaxmeta.core._label_dimensions import WithDimensions
-from jaxmeta.core._label_values import label_table, one_int32, refuse_tracer
+from jaxmeta.core._label_values import host_array, label_table, one_int32
 from jaxmeta.core._names import dimension_names
 from jaxmeta.core._storage import Stored
 from jaxmeta.errors import (
@@ -171,8 +171,11 @@ class Labels(WithDimensions, WithSetAlgebra, Stored):
         >>> Labels(["a", "b"], [[1, 2], [3, 4]]).position((3, 4))
         1
         """
-        if type(entry) is tuple:
-            found = self._index.position(entry) if len(entry) == len(self._names) else None
+        if type(entry) is tuple and len(entry) == len(self._names):
+            try:
+                found = self._index.position(entry)
+            except TypeError:  # not hashable
+                found = None
             if found is not None:
                 return found
         return self._index.position(self._row(entry))
@@ -187,8 +190,7 @@ class Labels(WithDimensions, WithSetAlgebra, Stored):
                     )
                 )
             return tuple(entry._values.tolist())
-        refuse_tracer(entry, "Labels.position")
-        row = np.asarray(entry)
+        row = host_array(entry, "Labels.position")
         if row.shape != (len(self._names),):
             raise InvalidError(
                 compose(

@@ -62,6 +62,16 @@ CASES: dict[str, tuple[Callable[[], Any], type[JaxmetaError], str]] = {
         InvalidError,
         r"shape \(2,\).*give an array of shape \(rows, 2\)",
     ),
+    "rows of different lengths": (
+        lambda: Labels("a", [[1], [2, 3]]),
+        InvalidError,
+        r"^Labels: the values are no table.*different lengths.*\[\[1\], \[2, 3\]\]",
+    ),
+    "a position by a list in a tuple": (
+        lambda: AB.position(([1], 2)),  # type: ignore[arg-type]
+        InvalidError,
+        "^Labels.position: ",
+    ),
     "a cube": (
         lambda: Labels(["a", "b"], np.zeros((1, 2, 3), int)),
         InvalidError,
@@ -260,6 +270,10 @@ def test_refused(case: str) -> None:
         (lambda x: Labels("a", [[0]]).append("b", x[:, 0]), "Labels.append"),
         (lambda x: Labels("a", [[0]]).position(x[0]), "Labels.position"),
         (lambda x: LabelsEntry("a", x[0]), "LabelsEntry"),
+        (lambda x: Labels("a", [[x[0, 0]]]), "Labels"),
+        (lambda x: Labels.range("a", x[0, 0]), "Labels.range"),
+        (lambda x: AB.position([x[0, 0], 2]), "Labels.position"),
+        (lambda x: AB.position((x[0, 0], 2)), "Labels.position"),
     ],
 )
 def test_traced_values_are_refused(make: Callable[[Any], Any], where: str) -> None:
