@@ -25,7 +25,7 @@ class LabelsEntry:
     LabelsEntry(system=0, atom=4)
 
     Raises:
-        InvalidError: for wrong names, or as many values as there are not names.
+        InvalidError: for wrong names, or another number of values than names.
         InvalidTypeError: for values that are not integers.
     """
 

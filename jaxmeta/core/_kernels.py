@@ -118,8 +118,3 @@ def components_last(x: Any, axes: tuple[int, ...]) -> Any:
     kept = [axis for axis in range(last) if axis not in axes]
     folded = math.prod(x.shape[axis] for axis in (*axes, last))  # -1 fails for no rows
     return x.transpose(*kept, *axes, last).reshape(*[x.shape[a] for a in kept], folded)
-
-
-def scale(x: Any, factor: Any) -> Any:
-    """An array times a scalar."""
-    return x * factor

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from jaxmeta.core._label_table import LabelTable
-from jaxmeta.core._label_values import label_column
+from jaxmeta.core._label_values import label_column, one_int32
 from jaxmeta.core._names import dimension_names
 from jaxmeta.errors import InvalidError, OutOfRangeError, compose
 
@@ -72,7 +72,7 @@ class WithDimensions(LabelTable):
         >>> Labels(["a", "b"], [[1, 2]]).permute([1, 0]).names
         ['b', 'a']
         """
-        order = [int(i) for i in dimensions_indexes]
+        order = [one_int32(i, "Labels.permute") for i in dimensions_indexes]
         if sorted(order) != list(range(len(self._names))):
             raise InvalidError(
                 compose(

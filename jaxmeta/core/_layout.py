@@ -81,11 +81,6 @@ class BlockLayout:
         )
         return (*own, *nested)
 
-    @property
-    def any_dynamic(self) -> bool:
-        """Whether any samples of the block or its gradients are dynamic."""
-        return self.dynamic or any(g.any_dynamic for _, g in self.gradients)
-
     def __reduce__(self) -> tuple[Any, ...]:
         parts = (self.samples, self.components, self.properties, self.gradients)
         return block_layout, parts
@@ -151,11 +146,6 @@ class Layout:
             for row, block in zip(self.keys.values.tolist(), self.blocks, strict=True)
             for path in block.paths
         )
-
-    @property
-    def any_dynamic(self) -> bool:
-        """Whether any samples of any block are dynamic."""
-        return any(block.any_dynamic for block in self.blocks)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return layout, (self.keys, self.blocks, self.info)

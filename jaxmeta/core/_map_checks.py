@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from jaxmeta.core._block import TensorBlock
 from jaxmeta.core._labels import Labels
@@ -102,8 +101,3 @@ def checked_info(info: Mapping[str, str] | None) -> tuple[tuple[str, str], ...]:
                 )
             )
     return tuple(sorted(pairs.items()))
-
-
-def empty_dtype(leaves: tuple[Any, ...]) -> Any:
-    """The dtype of the first values, None when there is no block."""
-    return leaves[0].dtype if leaves else None

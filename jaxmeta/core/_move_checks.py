@@ -79,8 +79,9 @@ def _held(value: complex, dtype: Any) -> Any:
     except (OverflowError, ValueError):
         return None
     # Floating point numbers are rounded, all others must be the same.
-    exact = jnp.issubdtype(dtype, np.inexact) or held == value
-    return held.item() if exact else None
+    if not (jnp.issubdtype(dtype, np.inexact) or held == value):
+        return None
+    return held.item() if held else 0  # plans can not tell 0.0 from -0.0
 
 
 def no_clash(

@@ -31,13 +31,16 @@ def _check_class(operation: str, data: Any, wanted: type) -> Any:
     return data
 
 
-def check_axis(operation: str, axis: Any, allowed: Sequence[str]) -> str:
-    """The axis, if it is one of those allowed."""
-    if axis not in allowed:
+def check_choice(operation: str, argument: str, given: Any, allowed: Sequence[str]) -> str:
+    """The argument, if it is one of the words allowed for it."""
+    if given not in allowed:
         raise InvalidError(
-            compose(f"{operation}: there is no axis {axis!r} here.", choices(axis, allowed))
+            compose(
+                f"{operation}: there is no {argument} {given!r} here.",
+                choices(given, allowed),
+            )
         )
-    return axis
+    return given
 
 
 def names_to_reduce(

@@ -21,7 +21,7 @@ from jaxmeta.core._plans import Plan, Step, plan_for
 from jaxmeta.core._rearrangement import Rearrangement, Source, static_samples
 from jaxmeta.core._results import bare, plan_of, run
 from jaxmeta.errors import InvalidError, InvalidTypeError, NotEqualError, compose
-from jaxmeta.operations._arguments import check_axis, check_block, check_map
+from jaxmeta.operations._arguments import check_block, check_choice, check_map
 
 
 AXES = ("samples", "properties")
@@ -67,8 +67,8 @@ def join(
         [3, 5]
     """
     tensors = _checked("join", tensors, check_map)
-    check_axis("join", axis, AXES)
-    check_axis("join", different_keys, DIFFERENT_KEYS)
+    check_choice("join", "axis", axis, AXES)
+    check_choice("join", "different_keys", different_keys, DIFFERENT_KEYS)
     if len(tensors) == 1 and add_dimension is None:
         return tensors[0]
     layouts = tuple(bare(tensor._layout) for tensor in tensors)
@@ -92,7 +92,7 @@ def join_blocks(
         ['s', 'part']
     """
     blocks = _checked("join_blocks", blocks, check_block)
-    check_axis("join_blocks", axis, AXES)
+    check_choice("join_blocks", "axis", axis, AXES)
     if len(blocks) == 1 and add_dimension is None:
         return blocks[0]
     layouts = tuple(block._layout for block in blocks)

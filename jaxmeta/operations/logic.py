@@ -11,7 +11,7 @@ from jaxmeta.core import TensorBlock, TensorMap
 from jaxmeta.core._differences import AXES, check_same_block, check_same_map
 from jaxmeta.core._equality import EXACT, Tolerance, compare
 from jaxmeta.errors import InvalidTypeError, NotEqualError, compose
-from jaxmeta.operations._arguments import check_axis, check_block, check_map
+from jaxmeta.operations._arguments import check_block, check_choice, check_map
 
 
 RTOL = 1e-13
@@ -249,4 +249,4 @@ def _axes(operation: str, check: str | Sequence[str]) -> tuple[str, ...]:
     if isinstance(check, str) and check == "all":
         return AXES
     given = (check,) if isinstance(check, str) else tuple(check)
-    return tuple(check_axis(operation, axis, AXES) for axis in given)
+    return tuple(check_choice(operation, "axis", axis, AXES) for axis in given)

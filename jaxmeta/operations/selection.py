@@ -30,7 +30,7 @@ from jaxmeta.errors import (
     choices,
     compose,
 )
-from jaxmeta.operations._arguments import check_axis, check_block, check_map
+from jaxmeta.operations._arguments import check_block, check_choice, check_map
 
 
 Selection = Labels | Sequence[int] | np.ndarray | jax.Array
@@ -86,7 +86,7 @@ def slice_block(block: TensorBlock, axis: str, selection: Selection) -> TensorBl
 
 
 def _slice(operation: str, data: Any, axis: str, selection: Selection) -> Any:
-    check_axis(operation, axis, AXES)
+    check_choice(operation, "axis", axis, AXES)
     wanted = (
         selection if isinstance(selection, Labels) else _positions(operation, selection)
     )

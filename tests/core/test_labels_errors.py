@@ -195,6 +195,11 @@ CASES: dict[str, tuple[Callable[[], Any], type[JaxmetaError], str]] = {
         InvalidError,
         r"named once.*found \[0, 0\] for 2 dimensions",
     ),
+    "a permutation by fractions": (
+        lambda: AB.permute([0.9, 1.2]),  # type: ignore[list-item]
+        InvalidTypeError,
+        r"Labels\.permute.*integers.*float64",
+    ),
     "a permutation of too few": (lambda: AB.permute([0]), InvalidError, r"found \[0\]"),
     "a new name that is there": (
         lambda: AB.rename("alpha", "beta"),

@@ -178,6 +178,16 @@ def test_fill_value_takes_the_dtype_of_each_map(order: slice) -> None:
                 assert wide.values[0, 2] == long.values[0, 2] == filled
 
 
+@pytest.mark.parametrize("fills", [(0.0, -0.0), (-0.0, 0.0)])
+def test_the_sign_of_a_zero_to_fill_with_is_dropped(fills: tuple[float, float]) -> None:
+    """Else it would be that of the zero that came first: the two are equal as keys."""
+    tensor = two_blocks("float64")
+    for fill in fills:
+        filled = tensor.keys_to_properties("k", fill_value=fill).block().values[0, 2]
+        assert filled == 0
+        assert not np.signbit(filled)
+
+
 def test_nan_as_fill_value_is_planned_once() -> None:
     tensor = two_blocks("float64")
     memory = tensor._layout.plans
