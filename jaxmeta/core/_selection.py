@@ -31,9 +31,7 @@ def one_block(keys: Labels, selection: Any, named: Mapping[str, int]) -> int:
     if selection is None or type(selection) is dict:
         wanted = _merged(selection, named)
         if len(wanted) == len(keys._names):
-            # A whole key: one look-up in a dictionary, the way of every hot loop.
-            row = tuple(map(wanted.get, keys._names))
-            found = None if None in row else keys._index.position(row)  # type: ignore[arg-type]
+            found = _whole_key(keys, wanted)
             if found is not None:
                 return found
     positions = several_positions(keys, selection, named)
@@ -48,6 +46,15 @@ def one_block(keys: Labels, selection: Any, named: Mapping[str, int]) -> int:
             remedy="tell more of the key, or use tensor.blocks(...) to get all of them.",
         )
     )
+
+
+def _whole_key(keys: Labels, wanted: Mapping[str, Any]) -> int | None:
+    """One look-up in a dictionary, the way of every hot loop; None when it finds none."""
+    row = tuple(map(wanted.get, keys._names))
+    try:
+        return None if None in row else keys._index.position(row)  # type: ignore[arg-type]
+    except TypeError:  # a value that is not hashable, as those that JAX traces
+        return None
 
 
 def several_blocks(keys: Labels, selection: Any, named: Mapping[str, int]) -> list[int]:
@@ -102,16 +109,20 @@ def _as_labels(keys: Labels, wanted: Mapping[str, int]) -> Labels:
 
 
 def _checked_position(keys: Labels, index: Any) -> int:
+    is_mask = isinstance(index, bool | np.bool_)
     try:
-        position = operator.index(index)
-    except TypeError as error:
+        position = None if is_mask else operator.index(index)
+    except TypeError:
+        position = None
+    if position is None:
         raise InvalidTypeError(
             compose(
                 "TensorMap: a block is asked for by position, dictionary, LabelsEntry or "
                 "Labels.",
                 f"found {index!r}, a {type(index).__name__}",
+                remedy="np.flatnonzero(mask) makes positions of a mask." if is_mask else "",
             )
-        ) from error
+        )
     if not 0 <= position < len(keys):
         raise OutOfRangeError(
             compose(

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -136,6 +137,26 @@ CASES: dict[str, tuple[Callable[[], Any], type[JaxmetaError], str]] = {
         r"\(o3_lambda=2, center_type=8\).*tensor\.blocks\(",
     ),
     "all of several": (lambda: TENSOR.block(), InvalidError, r"4 blocks match \(\)"),
+    "a mask": (
+        lambda: TENSOR.blocks([True, False, False, True]),
+        InvalidTypeError,
+        r"by position.*found True, a bool.*flatnonzero",
+    ),
+    "a list of labels for one dimension": (
+        lambda: TENSOR.block(o3_lambda=[0], center_type=8),  # type: ignore[arg-type]
+        InvalidError,
+        "TensorMap: a key: .*one number per entry",
+    ),
+    "a traced label": (
+        lambda: jax.jit(lambda i: TENSOR.block(o3_lambda=i).values)(0),
+        InvalidTypeError,
+        "TensorMap: a key: the values are traced by JAX, but labels are static",
+    ),
+    "a traced label in a whole key": (
+        lambda: jax.jit(lambda i: TENSOR.block(o3_lambda=i, center_type=8).values)(0),
+        InvalidTypeError,
+        "TensorMap: a key: the values are traced by JAX, but labels are static",
+    ),
     "an empty list": (lambda: TENSOR.blocks([]), MissingError, "this selection of 0"),
     "a wrong name": (
         lambda: TENSOR.block(centre_type=8),
