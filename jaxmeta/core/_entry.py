@@ -73,7 +73,7 @@ class LabelsEntry:
                     )
                 )
             return int(self._values[self._names.index(index)])
-        if not isinstance(index, int | np.integer):
+        if isinstance(index, bool) or not isinstance(index, int | np.integer):
             raise InvalidTypeError(
                 compose(
                     "LabelsEntry: a dimension is asked for by position or by name.",

@@ -43,6 +43,7 @@ class WithDimensions(LabelTable):
         ['b', 'a']
         """
         size = len(self._names)
+        index = one_int32(index, "Labels.insert")
         if not -size <= index <= size:
             raise OutOfRangeError(
                 compose(

@@ -200,6 +200,21 @@ CASES: dict[str, tuple[Callable[[], Any], type[JaxmetaError], str]] = {
         InvalidTypeError,
         r"Labels\.permute.*integers.*float64",
     ),
+    "an insertion before a name": (
+        lambda: AB.insert("alpha", "c", [0, 0, 0]),  # type: ignore[arg-type]
+        InvalidTypeError,
+        r"^Labels\.insert: .*integers",
+    ),
+    "an insertion before a fraction": (
+        lambda: AB.insert(1.0, "c", [0, 0, 0]),  # type: ignore[arg-type]
+        InvalidTypeError,
+        r"^Labels\.insert: .*integers.*float64",
+    ),
+    "a dimension of an entry by a bool": (
+        lambda: AB[0][True],
+        InvalidTypeError,
+        "by position or by name.*found True",
+    ),
     "a permutation of too few": (lambda: AB.permute([0]), InvalidError, r"found \[0\]"),
     "a new name that is there": (
         lambda: AB.rename("alpha", "beta"),
