@@ -6,12 +6,12 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from jaxmeta.core._differences import block_name, check_same_labels, matched_keys
-from jaxmeta.core._layout import BlockLayout, Layout, block_layout, layout
+from jaxmeta.core._differences import check_same_labels
+from jaxmeta.core._layout import BlockLayout, Layout
 from jaxmeta.core._plans import Plan, Step, plan_for
 from jaxmeta.core._precision import check_same_dtype
-from jaxmeta.core._rearrangement import static_samples
-from jaxmeta.core._results import bare, plan_of, run
+from jaxmeta.core._rearrangement import static_samples, with_properties
+from jaxmeta.core._results import bare, pair_by_pair, plan_of, run
 from jaxmeta.errors import InvalidError, InvalidTypeError, compose
 
 
@@ -29,22 +29,8 @@ def apply(left: Any, right: Any) -> Any:
     return run(plan, left, [right])
 
 
-def _plan(own: Any, other: Any) -> Plan[Any]:
-    if isinstance(own, BlockLayout):
-        return plan_of(own, *_block("the block", own, 0, other, own.size))
-    steps: list[Step] = []
-    blocks = []
-    positions = matched_keys("dot", own, other)
-    for index, position in enumerate(positions):
-        name = block_name(own.keys, index)
-        leaf = own.offsets[-1] + other.offsets[position]
-        block, below = _block(
-            name, own.blocks[index], own.offsets[index], other.blocks[position], leaf
-        )
-        blocks.append(block)
-        steps += below
-    result: Layout = layout(own.keys, tuple(blocks))
-    return plan_of(own, result, steps)
+def _plan(own: Layout, other: Layout) -> Plan[Any]:
+    return plan_of(own, *pair_by_pair("dot", own, other, _block))
 
 
 def _block(
@@ -62,14 +48,7 @@ def _block(
     check_same_labels("dot", name, "properties", left.properties, right.properties)
     properties = static_samples(right, "dot")
     steps = [Step(_product, (leaf + i, right_leaf)) for i in range(left.size)]
-    return _with_properties(left, properties), steps
-
-
-def _with_properties(own: BlockLayout, properties: Any) -> BlockLayout:
-    """The layout with other properties, in the gradients too."""
-    static_samples(own, "dot")
-    gradients = tuple((n, _with_properties(g, properties)) for n, g in own.gradients)
-    return block_layout(own.samples, own.components, properties, gradients)
+    return with_properties(left, properties, "dot"), steps
 
 
 def _product(left: Any, right: Any) -> Any:

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from jaxmeta.core._differences import block_name, check_same_block, matched_keys
+from jaxmeta.core._differences import check_same_block
 from jaxmeta.core._gradients import gradient_rows, push_forward, value_rows
 from jaxmeta.core._labels import Labels
-from jaxmeta.core._layout import BlockLayout, Gradients, Layout, block_layout, layout
+from jaxmeta.core._layout import BlockLayout, Gradients, Layout, block_layout
 from jaxmeta.core._plans import Plan, Step, keep, plan_for
 from jaxmeta.core._precision import check_same_dtype
 from jaxmeta.core._rearrangement import (
@@ -24,7 +24,7 @@ from jaxmeta.core._rearrangement import (
     moved_samples,
     static_samples,
 )
-from jaxmeta.core._results import bare, plan_of, run
+from jaxmeta.core._results import bare, pair_by_pair, plan_of, run
 from jaxmeta.core._scalars import refuse_nested
 from jaxmeta.errors import NotEqualError, compose
 
@@ -40,14 +40,10 @@ def apply(
 
 
 def _plan(
-    own: Any, other: Any, operation: str, function: Callable[..., Any], linear: bool
+    own: Layout, other: Layout, operation: str, function: Callable[..., Any], linear: bool
 ) -> Plan[Any]:
     pair = _Pair(operation, function, linear)
-    if isinstance(own, BlockLayout):
-        result, steps = pair.block("", _Side(own, 0), _Side(other, own.size))
-    else:
-        result, steps = pair.map(own, other)
-    return plan_of(own, result, steps)
+    return plan_of(own, *pair_by_pair(operation, own, other, pair.block))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,31 +65,17 @@ class _Pair:
     function: Callable[..., Any]
     linear: bool
 
-    def map(self, own: Layout, other: Layout) -> tuple[Layout, list[Step]]:
-        steps: list[Step] = []
-        blocks = []
-        for index, position in enumerate(matched_keys(self.operation, own, other)):
-            left = _Side(own.blocks[index], own.offsets[index])
-            right = _Side(other.blocks[position], own.offsets[-1] + other.offsets[position])
-            block, below = self.block(block_name(own.keys, index), left, right)
-            blocks.append(block)
-            steps += below
-        return layout(own.keys, tuple(blocks)), steps
-
-    def block(self, name: str, left: _Side, right: _Side) -> tuple[BlockLayout, list[Step]]:
-        samples = self._check(name, left.layout, right.layout)
-        steps = [Step(self.function, (left.leaf, right.leaf))]
-        rows = np.arange(len(samples))
-        gradients, below = self._gradients(name, samples, (left, right), (rows, rows))
-        result = block_layout(
-            samples, left.layout.components, left.layout.properties, gradients
-        )
-        return result, steps + below
-
-    def _check(self, name: str, left: BlockLayout, right: BlockLayout) -> Labels:
-        own = static_samples(left, self.operation)
+    def block(
+        self, name: str, left: BlockLayout, leaf: int, right: BlockLayout, right_leaf: int
+    ) -> tuple[BlockLayout, list[Step]]:
+        samples = static_samples(left, self.operation)
         check_same_block(self.operation, name, left, right, gradients=False)
-        return own
+        steps = [Step(self.function, (leaf, right_leaf))]
+        sides = (_Side(left, leaf), _Side(right, right_leaf))
+        rows = np.arange(len(samples))
+        gradients, below = self._gradients(name, samples, sides, (rows, rows))
+        result = block_layout(samples, left.components, left.properties, gradients)
+        return result, steps + below
 
     def _gradients(
         self,
@@ -108,9 +90,7 @@ class _Pair:
         gradients = []
         steps: list[Step] = []
         for parameter in names:
-            where = (
-                f"gradient {parameter!r} of {name}" if name else f"gradient {parameter!r}"
-            )
+            where = f"gradient {parameter!r} of {name}"
             sides = tuple(p.gradient(parameter) if p else None for p in parents)
             result, below = self._gradient(
                 where, parameter, samples, parents, sides, targets

@@ -169,3 +169,13 @@ def static_samples(layout: BlockLayout, operation: str) -> Labels:
             )
         )
     return layout.samples
+
+
+def with_properties(own: BlockLayout, properties: Labels, operation: str) -> BlockLayout:
+    """The layout with other properties, in the gradients too."""
+    static_samples(own, operation)
+    gradients = tuple(
+        (name, with_properties(gradient, properties, operation))
+        for name, gradient in own.gradients
+    )
+    return block_layout(own.samples, own.components, properties, gradients)

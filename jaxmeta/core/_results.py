@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
+from jaxmeta.core._differences import block_name, matched_keys
 from jaxmeta.core._layout import BlockLayout, Layout, layout
 from jaxmeta.core._plans import Plan, Step
 
@@ -12,6 +13,9 @@ from jaxmeta.core._plans import Plan, Step
 T = TypeVar("T")
 
 PlanBlock = Callable[[BlockLayout, int, str], tuple[BlockLayout, list[Step]]]
+PlanPair = Callable[
+    [str, BlockLayout, int, BlockLayout, int], tuple[BlockLayout, list[Step]]
+]
 
 
 def block_by_block(
@@ -26,8 +30,28 @@ def block_by_block(
     steps: list[Step] = []
     blocks = []
     for index, block in enumerate(own.blocks):
-        name = f"block {own.keys.entry(index).print()}"
+        name = block_name(own.keys, index)
         planned, below = plan_block(block, own.offsets[index], name)
+        blocks.append(planned)
+        steps += below
+    return layout(own.keys, tuple(blocks)), steps
+
+
+def pair_by_pair(
+    operation: str, own: Layout, other: Layout, plan_pair: PlanPair
+) -> tuple[Layout, list[Step]]:
+    """Plan the two blocks of each key together, under the keys of the first map.
+
+    `plan_pair` gets the name of the blocks, then for either its layout and where its
+    leaves begin.
+    """
+    steps: list[Step] = []
+    blocks = []
+    start = own.offsets[-1]
+    for index, position in enumerate(matched_keys(operation, own, other)):
+        left = own.blocks[index], own.offsets[index]
+        right = other.blocks[position], start + other.offsets[position]
+        planned, below = plan_pair(block_name(own.keys, index), *left, *right)
         blocks.append(planned)
         steps += below
     return layout(own.keys, tuple(blocks)), steps

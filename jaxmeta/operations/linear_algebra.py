@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 
 from jaxmeta.core import TensorMap
-from jaxmeta.core._differences import (
-    block_name,
-    check_same_block,
-    matched_keys,
-)
-from jaxmeta.core._labels import Labels
-from jaxmeta.core._layout import BlockLayout, block_layout, layout
+from jaxmeta.core._differences import check_same_block
+from jaxmeta.core._layout import BlockLayout, Layout, block_layout
 from jaxmeta.core._plans import Plan, Step, plan_for
 from jaxmeta.core._precision import check_inexact, check_same_dtype
 from jaxmeta.core._rearrangement import static_samples
-from jaxmeta.core._results import bare, plan_of, run
+from jaxmeta.core._results import bare, pair_by_pair, plan_of, run
 from jaxmeta.core._scalars import refuse_nested
 from jaxmeta.errors import InvalidError, InvalidTypeError, compose
 from jaxmeta.operations._arguments import check_map
@@ -53,7 +49,7 @@ def lstsq(
         InvalidTypeError: for values that are no floating point numbers.
 
     Example:
-        >>> from jaxmeta import TensorBlock
+        >>> from jaxmeta import Labels, TensorBlock
         >>> s, n = Labels.range("s", 3), Labels.range("n", 1)
         >>> x = TensorBlock(jnp.array([[1.0], [2.0], [3.0]]), s, [], n)
         >>> X = TensorMap(Labels.single(), [x])
@@ -84,7 +80,7 @@ def solve(X: TensorMap, Y: TensorMap) -> TensorMap:
         NestedGradientsError: for gradients of gradients.
 
     Example:
-        >>> from jaxmeta import TensorBlock
+        >>> from jaxmeta import Labels, TensorBlock
         >>> s, n = Labels.range("s", 2), Labels.range("n", 2)
         >>> x = TensorBlock(jnp.array([[2.0, 0.0], [0.0, 4.0]]), s, [], n)
         >>> y = TensorBlock(jnp.array([[2.0], [2.0]]), s, [], Labels.range("target", 1))
@@ -103,18 +99,16 @@ def _fit(operation: str, X: TensorMap, Y: TensorMap, rcond: float | None) -> Ten
     return run(plan, X, [Y])
 
 
-def _plan(own: Any, other: Any, operation: str, rcond: float | None) -> Plan[Any]:
-    steps = []
-    blocks = []
-    for index, position in enumerate(matched_keys(operation, own, other)):
-        name = block_name(own.keys, index)
-        x, y = own.blocks[index], other.blocks[position]
+def _plan(own: Layout, other: Layout, operation: str, rcond: float | None) -> Plan[Any]:
+    def plan_pair(
+        name: str, x: BlockLayout, x_leaf: int, y: BlockLayout, y_leaf: int
+    ) -> tuple[BlockLayout, list[Step]]:
         _check_system(operation, name, x, y)
-        leaves = _leaves(x, own.offsets[index])
-        leaves += _leaves(y, own.offsets[-1] + other.offsets[position])
-        steps.append(Step(_KERNELS[operation], tuple(leaves), (), (rcond,)))
-        blocks.append(block_layout(y.properties, (), x.properties))
-    return plan_of(own, layout(own.keys, tuple(blocks)), steps)
+        leaves = (*_leaves(x, x_leaf), *_leaves(y, y_leaf))
+        step = Step(_KERNELS[operation], leaves, (), (rcond,))
+        return block_layout(y.properties, (), x.properties), [step]
+
+    return plan_of(own, *pair_by_pair(operation, own, other, plan_pair))
 
 
 def _check_system(operation: str, name: str, x: BlockLayout, y: BlockLayout) -> None:
@@ -124,7 +118,8 @@ def _check_system(operation: str, name: str, x: BlockLayout, y: BlockLayout) -> 
             static_samples(gradient, operation)
             refuse_nested(operation, name, parameter, gradient)
     check_same_block(operation, name, x, y, ("samples", "components"), gradients=True)
-    rows = _rows(x) + sum(_rows(gradient) for _, gradient in x.gradients)
+    parts = [x, *(gradient for _, gradient in x.gradients)]
+    rows = sum(_rows(part, operation) for part in parts)
     columns = len(x.properties)
     if operation == "solve" and rows != columns:
         raise InvalidError(
@@ -136,9 +131,8 @@ def _check_system(operation: str, name: str, x: BlockLayout, y: BlockLayout) -> 
         )
 
 
-def _rows(part: BlockLayout) -> int:
-    samples: Labels = static_samples(part, "lstsq")
-    return int(np.prod([len(samples), *[len(c) for c in part.components]]))
+def _rows(part: BlockLayout, operation: str) -> int:
+    return prod([len(static_samples(part, operation)), *map(len, part.components)])
 
 
 def _leaves(part: BlockLayout, leaf: int) -> list[int]:

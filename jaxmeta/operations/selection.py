@@ -11,7 +11,7 @@ from jax.core import Tracer
 
 from jaxmeta.core import Labels, TensorBlock, TensorMap
 from jaxmeta.core._kernels import take_properties, take_rows
-from jaxmeta.core._layout import BlockLayout, block_layout
+from jaxmeta.core._layout import BlockLayout
 from jaxmeta.core._plans import Plan, Step, keep, plan_for
 from jaxmeta.core._rearrangement import (
     Rearrangement,
@@ -20,6 +20,7 @@ from jaxmeta.core._rearrangement import (
     index_array,
     is_identity,
     static_samples,
+    with_properties,
 )
 from jaxmeta.core._results import bare, block_by_block, plan_of, run
 from jaxmeta.errors import (
@@ -193,13 +194,4 @@ def _some_properties(
     old = part.properties
     kept = Labels(old.names, old.values[positions], assume_unique=True)
     steps = [Step(take_properties, (leaf + i,), (index,)) for i in range(part.size)]
-    return _with_properties(operation, part, kept), steps
-
-
-def _with_properties(operation: str, part: BlockLayout, properties: Labels) -> BlockLayout:
-    static_samples(part, operation)
-    gradients = tuple(
-        (name, _with_properties(operation, gradient, properties))
-        for name, gradient in part.gradients
-    )
-    return block_layout(part.samples, part.components, properties, gradients)
+    return with_properties(part, kept, operation), steps
