@@ -47,6 +47,7 @@ class _Items:
     def __init__(self) -> None:
         self.items: list[Item] = []
         self._known: dict[Labels, Item] = {}
+        self._dtype: Any = None
 
     def add_block(self, prefix: str, block: TensorBlock, *, is_gradient: bool) -> None:
         """The members of one block and of its gradients."""
@@ -57,8 +58,17 @@ class _Items:
             self.add_labels(f"{prefix}components/{i}.npy", component)
         if not is_gradient:
             self.add_labels(f"{prefix}properties.npy", block.properties)
+        self._check_fit(name, block)
         for parameter, gradient in block.gradients():
             self.add_block(f"{prefix}gradients/{parameter}/", gradient, is_gradient=True)
+
+    def _check_fit(self, name: str, block: TensorBlock) -> None:
+        """Functions of pytrees may leave arrays that fit no labels, or of mixed dtypes."""
+        values, axes = block.values, (block.samples, *block.components, block.properties)
+        shape = tuple(len(labels) for labels in axes if isinstance(labels, Labels))
+        self._dtype = values.dtype if self._dtype is None else self._dtype
+        if values.shape != shape or values.dtype != self._dtype:
+            raise _misfit(name, values, self._dtype, shape)
 
     def add_labels(self, name: str, labels: Labels | DynamicLabels) -> None:
         """The member of one axis."""
@@ -68,6 +78,18 @@ class _Items:
         if known is None:
             known = self._known[labels] = Item.of(name, *labels_parts(labels))
         self.items.append(known.named(name))
+
+
+def _misfit(name: str, values: Any, dtype: Any, shape: tuple[int, ...]) -> InvalidError:
+    return InvalidError(
+        compose(
+            f"save: {name} would not fit its labels or the values before it.",
+            f"found {values.dtype} of shape {tuple(values.shape)}, it should be {dtype} of "
+            f"shape {shape}",
+            remedy="save maps and blocks as they were made, not what jax.tree.map or vmap "
+            "left of their arrays.",
+        )
+    )
 
 
 def _array_parts(name: str, values: Any) -> tuple[bytes, np.ndarray]:

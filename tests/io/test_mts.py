@@ -371,6 +371,34 @@ def test_what_can_not_be_saved(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        (
+            lambda x: jnp.stack([x, x]),
+            r"float64 of shape \(2, 2, 2\), it should be float64 of\s+shape \(2, 2\)",
+        ),
+        (
+            lambda x: x[0],
+            r"float64 of shape \(2,\), it should be float64 of\s+shape \(2, 2\)",
+        ),
+        (
+            lambda x: x[1:],
+            r"float64 of shape \(1, 2\), it should be float64 of\s+shape \(2, 2\)",
+        ),
+        (
+            lambda x: x.astype(f"float{16 * x.shape[0]}"),
+            "found float64 .*should be float32",
+        ),
+    ],
+)
+def test_arrays_that_do_not_fit_their_labels(change: Any, found: str) -> None:
+    blocks = [simple_map(jnp.ones((rows, 2)))[0] for rows in (2, 4)]
+    tensor = TensorMap(Labels.range("k", 2), blocks)
+    with pytest.raises(InvalidError, match=rf"(?s)^save: blocks.*{found}"):
+        save_buffer(jax.tree.map(change, tensor))
+
+
 def peak_of(function: Callable[[], object]) -> int:
     """The most memory that was taken at once, in bytes."""
     function()
