@@ -99,7 +99,7 @@ def _construction(name: str, table: np.ndarray) -> Row:
         for which, package in enumerate((jaxmeta, metatensor)):
             values = table.copy()
             times[which].append(seconds(partial(fresh, package, values)))
-    return faster(name, statistics.median(times[0]), statistics.median(times[1]), 1.0)
+    return faster(name, statistics.median(times[0]), statistics.median(times[1]), None)
 
 
 def single_look_up(size: int) -> Row:

@@ -37,6 +37,7 @@ def measure() -> list[Row]:
     rows += _eager("1000 blocks x 4 rows", 1000, 4, SMALL, rounds=3)
     rows += _first_calls()
     rows += _eager("100 blocks x 10^4 rows", 100, 10**4, LARGE, rounds=5)
+    rows += _floor()
     return rows + _file()
 
 
@@ -72,6 +73,20 @@ def _eager(
         )
         rows.append(faster(f"{name}, {what}, vs metatensor", *times, goal))
     return rows
+
+
+def _floor() -> list[Row]:
+    """A join of large maps against nothing but the copies that it has to make."""
+    tensor = _map(100, 10**4, seed=0)
+    stacked = jax.jit(lambda x: jnp.concatenate([x, x]))
+    times = interleaved(
+        lambda: jax.block_until_ready(_OPERATIONS["join"][0](tensor)),
+        lambda: jax.block_until_ready([stacked(leaf) for leaf in jax.tree.leaves(tensor)]),
+        5,
+        seconds=0.3,
+    )
+    name = "join, 100 blocks x 10^4 rows, vs jnp.concatenate of its arrays"
+    return [cost(name, *times, None)]
 
 
 def _first_calls() -> list[Row]:
