@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NoReturn
+from typing import Any, NoReturn, final
 
 import jax
 
@@ -17,6 +17,7 @@ from jaxmeta.core._storage import Stored
 from jaxmeta.errors import ImmutableError, InvalidTypeError, MissingError, choices, compose
 
 
+@final
 class TensorBlock(Stored):
     """An array whose axes are labelled, with explicit gradients: a pytree of arrays.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any, cast, final
 
 import jax
 import jax.numpy as jnp
@@ -20,6 +20,7 @@ from jaxmeta.errors import InvalidError, InvalidTypeError, compose
 PADDING = int(INT32.max)
 
 
+@final
 @jax.tree_util.register_pytree_with_keys_class
 class DynamicLabels:
     """Sample labels whose values are traced: a pytree with one int32 leaf.

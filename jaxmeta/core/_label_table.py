@@ -50,7 +50,8 @@ class LabelTable:
         key = hash((names, rows, sample, data[-256:]))
 
         def same(other: Any) -> bool:
-            return other._names == names and len(other) == rows and other._data == data
+            alike = other._names == names and len(other) == rows and other._data == data
+            return alike and type(other) is cls
 
         labels: Any = _TABLE.intern(key, same, lambda: _create(cls, names, data, rows, key))
         if not (unique or promised or labels._checked):

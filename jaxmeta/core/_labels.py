@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, final
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from jaxmeta.errors import (
 )
 
 
+@final
 class Labels(WithDimensions, WithSetAlgebra, Stored):
     """An ordered set of unique rows of 32-bit integers, with one name per column.
 

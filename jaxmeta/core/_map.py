@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NoReturn
+from typing import Any, NoReturn, final
 
 import jax
 
@@ -19,6 +19,7 @@ from jaxmeta.core._storage import Stored
 from jaxmeta.errors import ImmutableError, compose
 
 
+@final
 class TensorMap(Stored):
     """Blocks of labelled arrays, one for each key: a pytree of arrays.
 

@@ -79,6 +79,16 @@ def test_equal_metadata_is_one_object() -> None:
     assert build(first=5)._layout is not first._layout
 
 
+def test_a_derived_class_never_stands_for_labels() -> None:
+    class Derived(Labels):  # type: ignore[misc]
+        pass
+
+    derived = Derived("of_a_derived_class", [[7]])
+    plain = Labels("of_a_derived_class", [[7]])
+    assert (type(derived), type(plain)) == (Derived, Labels)
+    assert Derived("of_a_derived_class", [[7]]) is derived
+
+
 def test_gradients_are_sorted_by_name() -> None:
     block = build().block(0)
     g = block.gradient("positions")
