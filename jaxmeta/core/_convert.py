@@ -11,7 +11,7 @@ import numpy as np
 from jax.core import Tracer
 
 from jaxmeta.core._precision import check_dtype
-from jaxmeta.errors import InvalidError, compose
+from jaxmeta.errors import InvalidError, InvalidTypeError, compose
 
 
 def device_of(leaf: Any) -> Any:
@@ -52,8 +52,9 @@ def converted(
             )
         )
     if dtype is not None:
+        wanted = _numeric(dtype)
         leaves = tuple(
-            leaf if path.endswith(".samples.values") else _cast(leaf, dtype, arrays)
+            leaf if path.endswith(".samples.values") else _cast(leaf, wanted, arrays)
             for path, leaf in zip(paths, leaves, strict=True)
         )
     if arrays == "numpy":
@@ -61,12 +62,37 @@ def converted(
     if arrays == "jax" or device is not None:
         for leaf in leaves:
             check_dtype(leaf.dtype, "to")
-        return tuple(jax.device_put(list(leaves), device))
+        return _placed(leaves, device)
     return leaves
 
 
-def _cast(leaf: Any, dtype: Any, arrays: str | None) -> Any:
-    wanted = jnp.dtype(dtype)
+def _placed(leaves: tuple[Any, ...], device: Any) -> tuple[Any, ...]:
+    if isinstance(device, str | int):  # what other libraries take
+        raise InvalidTypeError(
+            compose(
+                "to: the device must be a device or a sharding of JAX.",
+                f"found {device!r}, a {type(device).__name__}",
+                remedy='give one of them, for instance jax.devices("cpu")[0].',
+            )
+        )
+    return tuple(jax.device_put(list(leaves), device))
+
+
+def _numeric(dtype: Any) -> np.dtype[Any]:
+    try:
+        wanted = jnp.dtype(dtype)
+    except TypeError:
+        wanted = None
+    if wanted is None or not (jnp.issubdtype(wanted, np.number) or wanted == np.bool_):
+        raise InvalidTypeError(
+            compose(
+                "to: dtype must be a dtype of numbers or bools.", f"found {dtype!r:.100}"
+            )
+        )
+    return wanted
+
+
+def _cast(leaf: Any, wanted: np.dtype[Any], arrays: str | None) -> Any:
     if leaf.dtype == wanted:
         return leaf
     if jnp.issubdtype(leaf.dtype, np.complexfloating) and not jnp.issubdtype(

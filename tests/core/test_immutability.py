@@ -125,6 +125,12 @@ def test_refused_conversions(wrong_types: None) -> None:
         complex_block.to(dtype="float64")
     with pytest.raises(InvalidError, match="found 'torch'"):
         complex_block.to(arrays="torch")
+    for device in ("cpu", 0):
+        with pytest.raises(InvalidTypeError, match=r"(?s)^to: the device.*jax\.devices\("):
+            complex_block.to(device=device)
+    for dtype in ("no dtype", str, object):
+        with pytest.raises(InvalidTypeError, match=r"^to: dtype must be a dtype"):
+            complex_block.to(dtype=dtype)
     with pytest.raises(InvalidError, match="numpy arrays live on the host"):
         complex_block.to(arrays="numpy", device=jax.devices()[0])
 
