@@ -37,7 +37,8 @@ def pad(data: T, capacity: int | np.integer | Mapping[str, int]) -> T:
     Raises:
         InvalidError: when a capacity is missing or too small; the message tells what
             would do.
-        InvalidTypeError: for samples that are dynamic already, inside a traced function.
+        InvalidTypeError: for samples that are dynamic already, inside a traced function,
+            and for capacities that are no integers.
 
     Example:
         >>> block = TensorBlock(
@@ -49,11 +50,34 @@ def pad(data: T, capacity: int | np.integer | Mapping[str, int]) -> T:
         >>> unpad(padded) == block
         True
     """
-    room = dict(capacity) if isinstance(capacity, Mapping) else {"samples": int(capacity)}
+    given = capacity if isinstance(capacity, Mapping) else {"samples": capacity}
+    room = {name: _rows(name, number) for name, number in given.items()}
+    _check_data("pad", data)
     if isinstance(data, TensorBlock):
         return _padded(data, room, "samples")
     blocks = [_padded(block, room, "samples") for block in data]
     return TensorMap(data.keys, blocks, data.info())
+
+
+def _rows(axis: str, number: Any) -> int:
+    if isinstance(number, bool) or not isinstance(number, int | np.integer):
+        raise InvalidTypeError(
+            compose(
+                f"pad: the capacity for {axis!r} must be an integer.",
+                f"found {number!r}, a {type(number).__name__}",
+            )
+        )
+    return int(number)
+
+
+def _check_data(operation: str, data: Any) -> None:
+    if not isinstance(data, TensorBlock | TensorMap):
+        raise InvalidTypeError(
+            compose(
+                f"{operation}: the argument must be a TensorMap or a TensorBlock.",
+                f"found {type(data).__name__}",
+            )
+        )
 
 
 def _padded(block: TensorBlock, room: Mapping[str, int], axis: str) -> TensorBlock:
@@ -103,6 +127,7 @@ def unpad(data: T) -> T:
         InvalidTypeError: when samples are traced.
         InvalidError: when a row stands twice, or a gradient row belongs to a padding row.
     """
+    _check_data("unpad", data)
     if isinstance(data, TensorBlock):
         return _unpadded(data, None, "samples")
     blocks = [_unpadded(block, None, "samples") for block in data]

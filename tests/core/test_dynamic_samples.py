@@ -187,6 +187,26 @@ CASES: dict[str, tuple[Callable[[], Any], type[JaxmetaError], str]] = {
         InvalidError,
         "no capacity for 'samples'",
     ),
+    "a capacity that is no integer": (
+        lambda: pad(block(), 2.9),  # type: ignore[type-var, arg-type]
+        InvalidTypeError,
+        "^pad: the capacity for 'samples' must be an integer.*found 2.9, a float",
+    ),
+    "a capacity of text": (
+        lambda: pad(DEEP, {"samples": 2, "x": "3"}),  # type: ignore[dict-item]
+        InvalidTypeError,
+        "^pad: the capacity for 'x' must be an integer.*found '3', a str",
+    ),
+    "padding of an array": (
+        lambda: pad(jnp.zeros((2, 1)), 2),  # type: ignore[type-var]
+        InvalidTypeError,
+        "^pad: the argument must be a TensorMap or a TensorBlock.*found ArrayImpl",
+    ),
+    "unpadding of an array": (
+        lambda: unpad(jnp.zeros((2, 1))),  # type: ignore[type-var]
+        InvalidTypeError,
+        "^unpad: the argument must be a TensorMap or a TensorBlock",
+    ),
     "less room than dynamic samples have": (
         lambda: pad(PADDED, 2),
         InvalidError,
@@ -270,6 +290,7 @@ CASES: dict[str, tuple[Callable[[], Any], type[JaxmetaError], str]] = {
 }
 
 
+@pytest.mark.usefixtures("wrong_types")
 @pytest.mark.parametrize("case", CASES)
 def test_refused(case: str) -> None:
     call, kind, message = CASES[case]
