@@ -13,6 +13,7 @@ from jaxmeta.core import pad as pad
 from jaxmeta.core import unpad as unpad
 from jaxmeta.errors import CorruptFileError as CorruptFileError
 from jaxmeta.errors import JaxmetaError as JaxmetaError
+from jaxmeta.errors import MetatensorError as MetatensorError
 from jaxmeta.errors import NotEqualError as NotEqualError
 from jaxmeta.io import TensorFile as TensorFile
 from jaxmeta.io import load as load

@@ -44,6 +44,10 @@ class JaxmetaError(Exception):
     """The root of the family: everything jaxmeta raises on purpose is one of these."""
 
 
+# The name under which programs written for metatensor catch what goes wrong.
+MetatensorError = JaxmetaError
+
+
 class InvalidError(JaxmetaError, ValueError):
     """Arguments of the right type that do not fit together: shapes, names, rows."""
 

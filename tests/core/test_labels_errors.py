@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxmeta import DynamicLabels, JaxmetaError, Labels, LabelsEntry
+from jaxmeta import DynamicLabels, JaxmetaError, Labels, LabelsEntry, MetatensorError
 from jaxmeta.errors import InvalidError, InvalidTypeError, MissingError, OutOfRangeError
 
 
@@ -337,3 +337,8 @@ def test_labels_can_not_be_changed() -> None:
     for name in ("names", "values", "device", "anything"):
         with pytest.raises(AttributeError):
             setattr(AB, name, None)
+
+
+def test_programs_for_metatensor_catch_the_same_name() -> None:
+    with pytest.raises(MetatensorError, match="stands twice"):
+        Labels("a", [[1], [1]])
