@@ -13,7 +13,7 @@ from jaxmeta.core._entry import LabelsEntry
 from jaxmeta.core._keys import LeafKey
 from jaxmeta.core._labels import Labels
 from jaxmeta.core._layout import Layout, layout
-from jaxmeta.core._map_checks import check_blocks, checked_info
+from jaxmeta.core._map_checks import checked_blocks, checked_info
 from jaxmeta.core._selection import one_block, several_blocks
 from jaxmeta.core._storage import Stored
 from jaxmeta.errors import ImmutableError, compose
@@ -65,8 +65,7 @@ class TensorMap(Stored):
         blocks: Sequence[TensorBlock],
         info: Mapping[str, str] | None = None,
     ) -> None:
-        blocks = tuple(blocks)
-        check_blocks(keys, blocks)
+        blocks = checked_blocks(keys, blocks)
         parts = tuple(block._layout for block in blocks)
         self._layout = layout(keys, parts, checked_info(info))
         self._leaves = tuple(leaf for block in blocks for leaf in block._leaves)
@@ -192,7 +191,7 @@ class TensorMap(Stored):
 
         Info is static: a compiled function is compiled again for other info.
         """
-        merged = self.info() | dict({} if info is None else info) | entries
+        merged = self.info() | dict(checked_info(info)) | entries
         return TensorMap._view(self._layout.with_info(checked_info(merged)), self._leaves)
 
     def set_info(self, *_: Any, **__: Any) -> NoReturn:

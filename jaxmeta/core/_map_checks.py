@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from jaxmeta.core._block import TensorBlock
 from jaxmeta.core._labels import Labels
@@ -13,7 +14,21 @@ from jaxmeta.errors import InvalidError, InvalidTypeError, compose
 WHERE = "TensorMap"
 
 
-def check_blocks(keys: Labels, blocks: Sequence[TensorBlock]) -> None:
+def checked_blocks(keys: Labels, blocks: Any) -> tuple[TensorBlock, ...]:
+    """The blocks, when there is one per key and all are alike."""
+    if isinstance(blocks, TensorBlock) or not isinstance(blocks, Iterable):
+        raise InvalidTypeError(
+            compose(
+                f"{WHERE}: the blocks must be a list of TensorBlock.",
+                f"found {type(blocks).__name__}",
+            )
+        )
+    blocks = tuple(blocks)
+    _check_blocks(keys, blocks)
+    return blocks
+
+
+def _check_blocks(keys: Labels, blocks: Sequence[TensorBlock]) -> None:
     """One block per key, and all blocks alike in names, dtype and gradients."""
     if not isinstance(keys, Labels):
         raise InvalidTypeError(

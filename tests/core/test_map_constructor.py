@@ -45,6 +45,21 @@ MAPS: dict[str, tuple[Callable[[], Any], type[JaxmetaError], str]] = {
         InvalidTypeError,
         "block 0 must be a TensorBlock",
     ),
+    "a block in place of a list": (
+        lambda: TensorMap(Labels.single(), block()),  # type: ignore[arg-type]
+        InvalidTypeError,
+        "blocks must be a list of TensorBlock.*found TensorBlock",
+    ),
+    "nothing in place of a list": (
+        lambda: TensorMap(Labels.single(), None),  # type: ignore[arg-type]
+        InvalidTypeError,
+        "blocks must be a list of TensorBlock.*found NoneType",
+    ),
+    "more info that is no dictionary": (
+        lambda: TensorMap(Labels.empty("k"), []).with_info("eV"),  # type: ignore[arg-type]
+        InvalidTypeError,
+        "info must be a dictionary.*found str",
+    ),
     "too few blocks": (
         lambda: tensor(block()),
         InvalidError,
