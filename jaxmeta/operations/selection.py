@@ -11,6 +11,7 @@ from jax.core import Tracer
 
 from jaxmeta.core import Labels, TensorBlock, TensorMap
 from jaxmeta.core._kernels import take_properties, take_rows
+from jaxmeta.core._label_values import host_array
 from jaxmeta.core._layout import BlockLayout
 from jaxmeta.core._plans import Plan, Step, keep, plan_for
 from jaxmeta.core._rearrangement import (
@@ -104,7 +105,7 @@ def _positions(operation: str, selection: Any) -> bytes:
                 remedy="select with values known outside the traced function.",
             )
         )
-    positions = np.asarray(selection)
+    positions = host_array(selection, operation)
     if positions.size == 0 and not hasattr(selection, "dtype"):
         positions = np.zeros(0, np.int64)
     if positions.ndim != 1 or positions.dtype.kind not in "iu":

@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import metatensor as mts
 import numpy as np
@@ -19,6 +20,7 @@ from metatensor_oracle import block_there, labels_there, map_there
 from operations.examples import Recipe, random_map, recipes, share
 from operations.jacobian import assert_exact
 from operations.peer import assert_agree, assert_blocks_agree, map_here
+from strategies import untyped
 
 import jaxmeta as jm
 from jaxmeta import Labels
@@ -116,3 +118,11 @@ def test_what_is_refused() -> None:
         jm.slice(tensor, "samples", np.array([1.0]))
     with pytest.raises(InvalidError, match="no axis 'components'"):
         jm.slice(tensor, "components", [0])
+
+
+def test_positions_that_make_no_array() -> None:
+    tensor = random_map(Recipe(rows=(4,)))
+    with untyped(), pytest.raises(InvalidError, match=r"^slice: .*different lengths"):
+        jm.slice(tensor, "samples", [[0], [1, 2]])  # type: ignore[list-item]
+    with untyped(), pytest.raises(InvalidTypeError, match=r"^slice: .*traced by JAX"):
+        jax.jit(lambda i: jm.slice(tensor, "samples", [i]))(0)
