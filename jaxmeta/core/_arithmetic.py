@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -56,7 +57,9 @@ def power(tensor: Any, exponent: Any) -> Any:
         raise InvalidTypeError(
             compose("pow: the exponent must be a scalar.", "found a TensorMap")
         )
-    if isinstance(exponent, int | np.integer) and exponent < 0:
+    # Of an exponent in an array, which may be traced, nobody knows the sign.
+    unknown = isinstance(exponent, np.ndarray | jax.Array)
+    if unknown or (isinstance(exponent, int | np.integer) and exponent < 0):
         check_inexact("pow", tensor, "the result")
     return _scalars.apply("pow", jnp.power, tensor, exponent, _scalars.NONLINEAR)
 

@@ -126,8 +126,8 @@ class TensorBlock(Stored):
 
     @property
     def dtype(self) -> Any:
-        """The dtype of the values and all gradients."""
-        return self._leaves[0].dtype
+        """The dtype of the values and all gradients; None where leaves are no arrays."""
+        return getattr(self._leaves[0], "dtype", None)
 
     @property
     def device(self) -> Any:

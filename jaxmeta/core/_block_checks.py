@@ -59,7 +59,23 @@ def check_array(values: Any) -> None:
                 "(...).",
             )
         )
+    if isinstance(values, np.ma.MaskedArray | np.matrix):
+        raise InvalidTypeError(
+            compose(
+                f"{WHERE}: the values must be a plain array.",
+                f"found {type(values).__name__}",
+                remedy="fill masked entries, or convert, on purpose: np.asarray(...) gives "
+                "the data alone.",
+            )
+        )
     dtype = values.dtype
+    if isinstance(values, np.ndarray) and (not dtype.isnative or dtype.char in "gG"):
+        raise InvalidTypeError(
+            compose(
+                f"{WHERE}: JAX has no numbers of dtype {dtype.str!r}.",
+                remedy="convert on purpose, for instance with .astype(np.float64).",
+            )
+        )
     if not (jnp.issubdtype(dtype, np.number) or dtype == np.bool_):
         raise InvalidTypeError(
             compose(

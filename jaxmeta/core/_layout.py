@@ -81,6 +81,19 @@ class BlockLayout:
         )
         return (*own, *nested)
 
+    @cached_property
+    def shapes(self) -> list[tuple[int, ...]] | None:
+        """The shape of each leaf; None where dynamic samples leave it open."""
+        if isinstance(self.samples, Dynamic):
+            return None
+        axes = (self.samples, *self.components, self.properties)
+        shapes = [tuple(len(labels) for labels in axes)]
+        for _, gradient in self.gradients:
+            if gradient.shapes is None:
+                return None
+            shapes += gradient.shapes
+        return shapes
+
     def __reduce__(self) -> tuple[Any, ...]:
         parts = (self.samples, self.components, self.properties, self.gradients)
         return block_layout, parts
@@ -146,6 +159,16 @@ class Layout:
             for row, block in zip(self.keys.values.tolist(), self.blocks, strict=True)
             for path in block.paths
         )
+
+    @cached_property
+    def shapes(self) -> list[tuple[int, ...]] | None:
+        """The shape of each leaf; None where dynamic samples leave one open."""
+        shapes: list[tuple[int, ...]] = []
+        for block in self.blocks:
+            if block.shapes is None:
+                return None
+            shapes += block.shapes
+        return shapes
 
     def __reduce__(self) -> tuple[Any, ...]:
         return layout, (self.keys, self.blocks, self.info)

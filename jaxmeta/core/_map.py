@@ -166,8 +166,8 @@ class TensorMap(Stored):
 
     @property
     def dtype(self) -> Any:
-        """The dtype of all values; None without blocks."""
-        return self._leaves[0].dtype if self._leaves else None
+        """The dtype of all values; None without blocks, or where leaves are no arrays."""
+        return getattr(self._leaves[0], "dtype", None) if self._leaves else None
 
     @property
     def device(self) -> Any:

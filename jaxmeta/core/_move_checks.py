@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cmath
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -80,6 +81,8 @@ def _held(value: complex, dtype: Any) -> Any:
         return None
     # Floating point numbers are rounded, all others must be the same.
     if not (jnp.issubdtype(dtype, np.inexact) or held == value):
+        return None
+    if cmath.isfinite(value) and not cmath.isfinite(held.item()):
         return None
     return held.item() if held else 0  # plans can not tell 0.0 from -0.0
 

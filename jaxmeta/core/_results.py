@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from jaxmeta.core._differences import block_name, matched_keys
 from jaxmeta.core._layout import BlockLayout, Layout, layout
+from jaxmeta.core._leaf_checks import check_leaves
 from jaxmeta.core._plans import Plan, Step
 
 
@@ -74,8 +75,13 @@ def run(
 
     The result is of the first operand's class. Info is that of all operands; where two
     of them have different text under one name, the first one's stays.
+
+    Raises:
+        InvalidError: when an array does not have the shape that its labels say.
     """
     tensor: Any = first
+    elementwise = plan.layout is None and not plan.index
+    check_leaves([tensor, *others], elementwise)
     leaves = [*tensor._leaves]
     for other in others:
         leaves += other._leaves

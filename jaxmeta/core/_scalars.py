@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cmath
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -140,7 +141,9 @@ def _number(operation: str, dtype: Any, scalar: Any) -> Any:
         kind = int
     number = kind(scalar)
     fitting = _fitting(dtype, kind)
-    if fitting is None or number in fitting:
+    if fitting is None:
+        return _held(operation, dtype, number)
+    if number in fitting:
         return number
     raise InvalidTypeError(
         compose(
@@ -149,6 +152,24 @@ def _number(operation: str, dtype: Any, scalar: Any) -> Any:
             remedy="convert on purpose first: tensor.to(dtype=...).",
         )
     )
+
+
+def _held(operation: str, dtype: Any, number: complex) -> complex:
+    """The number, if the dtype does not make infinity of it."""
+    if abs(number) <= _largest(dtype) or not cmath.isfinite(number):
+        return number
+    raise InvalidTypeError(
+        compose(
+            f"{operation}: the scalar is too large for the values.",
+            f"the values are {dtype} up to {_largest(dtype):.3g}, the scalar is {number}",
+            remedy="convert on purpose first: tensor.to(dtype=...).",
+        )
+    )
+
+
+@cache
+def _largest(dtype: Any) -> float:
+    return float(jnp.finfo(dtype).max) if jnp.issubdtype(dtype, np.inexact) else np.inf
 
 
 @cache

@@ -61,9 +61,13 @@ def lstsq(
         raise InvalidError(
             compose("lstsq: there is no choice of drivers.", f"found {driver!r}")
         )
-    if rcond is not None and not isinstance(rcond, int | float | np.floating):
+    number = isinstance(rcond, int | float | np.floating) and not isinstance(rcond, bool)
+    if rcond is not None and not (number and 0 <= rcond < np.inf):
         raise InvalidTypeError(
-            compose("lstsq: rcond must be a number or None.", f"found {rcond!r}")
+            compose(
+                "lstsq: rcond must be None, or a number that is not negative.",
+                f"found {rcond!r}",
+            )
         )
     return _fit("lstsq", X, Y, None if rcond is None else float(rcond))
 

@@ -22,6 +22,7 @@ def add(A: TensorMap, B: TensorMap | Any) -> TensorMap:
 
     Raises:
         NotEqualError: when the metadata differ; the message tells the first difference.
+        DynamicSamplesError: for dynamic samples.
         InvalidTypeError: for another dtype, or an operand that is no map and no scalar.
 
     Example:

@@ -22,6 +22,7 @@ from jaxmeta.core._rearrangement import (
 )
 from jaxmeta.core._results import bare, block_by_block, plan_of, run
 from jaxmeta.core._rows import unique_rows
+from jaxmeta.errors import InvalidTypeError, compose
 from jaxmeta.operations._arguments import check_block, check_map, names_to_reduce
 
 
@@ -40,6 +41,7 @@ def sum_over_samples(tensor: TensorMap, sample_names: str | Sequence[str]) -> Te
     Raises:
         MissingError: for a name that is no sample dimension.
         DynamicSamplesError: for dynamic samples.
+        InvalidTypeError: for bools.
 
     Example:
         >>> import jax.numpy as jnp
@@ -117,6 +119,13 @@ def mean_over_samples_block(
 
 
 def _reduce(operation: str, data: Any, names: str | Sequence[str]) -> Any:
+    if data.dtype == np.bool_:
+        raise InvalidTypeError(
+            compose(
+                f"{operation}: the values are bools, whose sum would be none.",
+                remedy="convert on purpose first: tensor.to(dtype=jnp.int32) counts.",
+            )
+        )
     own = bare(data._layout)
     blocks = (own,) if isinstance(own, BlockLayout) else own.blocks
     existing = blocks[0].sample_names if blocks else ()

@@ -1,0 +1,84 @@
+"""Numbers that the values can not hold are refused, never made into others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jaxmeta as jm
+from jaxmeta import Labels, TensorBlock, TensorMap
+from jaxmeta.errors import InvalidError, InvalidTypeError
+
+
+def values(dtype: Any) -> TensorMap:
+    block = TensorBlock(
+        jnp.ones((2, 2), dtype), Labels.range("s", 2), [], Labels.range("n", 2)
+    )
+    return TensorMap(Labels.range("k", 1), [block])
+
+
+REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
+    "a scalar that would be infinite": (
+        lambda: values(jnp.float32) + 1e300,
+        "too large for the values",
+    ),
+    "a power with an exponent of unknown sign": (
+        lambda: values(jnp.int32) ** np.array(-1, np.int32),
+        "the values are int32, the result would not be",
+    ),
+    "a sum of bools": (
+        lambda: jm.sum_over_samples(values(jnp.bool_), "s"),
+        "the values are bools",
+    ),
+    "a cut-off that is no number": (
+        lambda: jm.lstsq(values(float), values(float), rcond=float("nan")),
+        "rcond must be None, or a number that is not negative",
+    ),
+    "a cut-off below zero": (
+        lambda: jm.lstsq(values(float), values(float), rcond=-1.0),
+        "rcond must be None, or a number that is not negative",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_refused(what: str) -> None:
+    operation, message = REFUSED[what]
+    with pytest.raises(InvalidTypeError, match=message):
+        operation()
+
+
+def test_infinity_and_nan_are_numbers() -> None:
+    tensor = values(jnp.float32)
+    assert np.isinf((tensor + np.inf)[0].values).all()
+    assert np.isnan((tensor * np.nan)[0].values).all()
+    assert ((tensor * 3e38)[0].values == jnp.float32(3e38)).all()
+
+
+def test_a_fill_value_that_would_be_infinite() -> None:
+    with pytest.raises(InvalidError, match="can not hold the fill value"):
+        values(jnp.float32).keys_to_properties("k", fill_value=1e300)
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.ones((1, 1), ">f8" if np.little_endian else "<f8"),
+        np.ones((1, 1), np.longdouble),
+        np.ma.masked_array(np.ones((1, 1)), True),
+    ],
+    ids=["swapped bytes", "long double", "masked"],
+)
+def test_arrays_that_jax_can_not_hold(array: np.ndarray) -> None:
+    with pytest.raises(InvalidTypeError, match="TensorBlock: "):
+        TensorBlock(array, Labels.range("s", 1), [], Labels.range("n", 1))
+
+
+def test_traced_exponents_of_floating_point_values() -> None:
+    squared = jax.jit(lambda t, e: t**e)(values(float) * 3.0, jnp.asarray(2.0))
+    np.testing.assert_allclose(squared[0].values, 9.0)
