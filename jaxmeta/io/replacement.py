@@ -22,7 +22,11 @@ def replaced(path: str) -> Iterator[BinaryIO]:
     folder, name = os.path.split(target)
     temporary = os.path.join(folder, f".{name[:200]}.{secrets.token_hex(8)}.part")
     flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0)
-    descriptor = os.open(temporary, flags, 0o666)
+    try:
+        descriptor = os.open(temporary, flags, 0o666)
+    except OSError as error:
+        # People know the path they gave, not the name of the temporary file.
+        raise type(error)(error.errno, error.strerror, path) from error
     try:
         with os.fdopen(descriptor, "wb") as file:
             yield file

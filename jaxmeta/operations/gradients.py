@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from jaxmeta.core import TensorBlock, TensorMap
@@ -10,7 +10,7 @@ from jaxmeta.core._layout import BlockLayout, block_layout
 from jaxmeta.core._names import gradient_name
 from jaxmeta.core._plans import Plan, Step, keep, plan_for
 from jaxmeta.core._results import bare, block_by_block, plan_of, run
-from jaxmeta.errors import MissingError, choices, compose
+from jaxmeta.errors import InvalidTypeError, MissingError, choices, compose
 from jaxmeta.operations._arguments import check_block, check_map
 
 
@@ -64,7 +64,14 @@ def remove_gradients_block(
 def _remove(operation: str, data: Any, remove: str | Sequence[str] | None) -> Any:
     names = None
     if remove is not None:
-        given = (remove,) if isinstance(remove, str) else tuple(remove)
+        given = (remove,) if isinstance(remove, str) else remove
+        if not isinstance(given, Iterable):
+            raise InvalidTypeError(
+                compose(
+                    f"{operation}: the gradients to remove are a name, or a list of them.",
+                    f"found {remove!r}",
+                )
+            )
         names = tuple(gradient_name(name, operation) for name in given)
     return run(plan_for(bare(data._layout), _plan, operation, names), data)
 

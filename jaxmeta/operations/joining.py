@@ -167,7 +167,7 @@ def _plan_maps(
 def _common_keys(maps: Sequence[Layout], different_keys: str) -> Labels:
     keys = maps[0].keys
     for other in maps[1:]:
-        if different_keys == "error":
+        if different_keys == "error" or other.keys.names != keys.names:
             matched_keys("join", maps[0], other)
         elif different_keys == "union":
             keys = keys.union(other.keys)

@@ -590,3 +590,10 @@ def test_a_file_can_be_replaced_while_it_is_mapped(tmp_path: Path) -> None:
         save(path, simple_map(np.zeros((1, 1))))
         np.testing.assert_array_equal(block.values, simple_map().block().values)
     assert load(path).block().shape == (1, 1)
+
+
+def test_a_missing_folder_is_named_as_it_was_given(tmp_path: Path) -> None:
+    path = tmp_path / "nowhere" / "tensor.mts"
+    with pytest.raises(FileNotFoundError) as caught:
+        save(str(path), Labels.single())
+    assert caught.value.filename == str(path)

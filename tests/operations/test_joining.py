@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import jax.numpy as jnp
 import metatensor as mts
 import numpy as np
 import pytest
@@ -174,3 +175,13 @@ def test_what_is_refused() -> None:
         jm.join([tensor, tensor], "samples", different_keys="some")
     with pytest.raises(NotEqualError, match="gradients"):
         jm.join([tensor, jm.remove_gradients(tensor)], "samples", add_dimension="p")
+
+
+@pytest.mark.parametrize("different_keys", ["error", "union", "intersection"])
+def test_keys_of_other_names_are_told(different_keys: str) -> None:
+    block = jm.TensorBlock(
+        jnp.ones((1, 1)), jm.Labels.range("s", 1), [], jm.Labels.range("n", 1)
+    )
+    maps = [jm.TensorMap(jm.Labels(name, [[0]]), [block]) for name in ("a", "b")]
+    with pytest.raises(jm.NotEqualError, match="join: the keys differ"):
+        jm.join(maps, "samples", different_keys=different_keys)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import jax
+import jax.numpy as jnp
 import metatensor as mts
 import pytest
 from hypothesis import given
 from metatensor_oracle import block_there, map_there
 from operations.examples import Recipe, random_map, recipes, share
 from operations.peer import assert_agree, assert_blocks_agree
+from strategies import untyped
 
 import jaxmeta as jm
-from jaxmeta.errors import MissingError
+from jaxmeta.errors import InvalidTypeError, MissingError
 
 
 BOTH = Recipe(gradients=("positions", "strain"), components=(3,))
@@ -46,3 +48,11 @@ def test_what_stays_is_shared_with_its_own_gradients() -> None:
 def test_an_unknown_name_is_met_with_those_there_are() -> None:
     with pytest.raises(MissingError, match="did you mean 'strain'"):
         jm.remove_gradients(random_map(BOTH), "strains")
+
+
+def test_what_is_no_name_is_told() -> None:
+    block = jm.TensorBlock(
+        jnp.ones((1, 1)), jm.Labels.range("s", 1), [], jm.Labels.range("n", 1)
+    )
+    with untyped(), pytest.raises(InvalidTypeError, match="a name, or a list of them"):
+        jm.remove_gradients_block(block, 5)
