@@ -7,18 +7,18 @@ from typing import Any, NoReturn, final
 
 import jax
 
-from jaxmeta.core import _convert, _equality, _show
+from jaxmeta.core import _convert, _show
 from jaxmeta.core._block_checks import checked_layout
 from jaxmeta.core._dynamic import DynamicLabels
 from jaxmeta.core._keys import LeafKey
+from jaxmeta.core._labelled import Labelled
 from jaxmeta.core._labels import Labels
 from jaxmeta.core._layout import BlockLayout, Dynamic
-from jaxmeta.core._storage import Stored
 from jaxmeta.errors import ImmutableError, InvalidTypeError, MissingError, choices, compose
 
 
 @final
-class TensorBlock(Stored):
+class TensorBlock(Labelled):
     """An array whose axes are labelled, with explicit gradients: a pytree of arrays.
 
     The values have shape ``(samples, *components, properties)``. Gradients are blocks
@@ -50,10 +50,9 @@ class TensorBlock(Stored):
         ((2, 3), ['system'], False)
     """
 
-    __slots__ = ("__weakref__", "_layout", "_leaves")
+    __slots__ = ()
 
     _layout: BlockLayout
-    _leaves: tuple[Any, ...]
 
     def __init__(
         self,
@@ -69,14 +68,6 @@ class TensorBlock(Stored):
         below = (leaf for name, _ in layout.gradients for leaf in gradients[name]._leaves)
         self._layout = layout
         self._leaves = (*own, *below)
-
-    @classmethod
-    def _view(cls, layout: BlockLayout, leaves: tuple[Any, ...]) -> TensorBlock:
-        """A block of parts that are known to fit: nothing is looked at."""
-        block = object.__new__(cls)
-        block._layout = layout
-        block._leaves = leaves
-        return block
 
     # What is there ------------------------------------------------------------------
 
@@ -203,40 +194,7 @@ class TensorBlock(Stored):
         """
         _refuse_change("add_gradient", "block = block.with_gradient(parameter, gradient)")
 
-    # Copies -------------------------------------------------------------------------
-
-    def copy(self, deep: bool = True) -> TensorBlock:
-        """A copy; numpy arrays are duplicated if `deep`, JAX arrays never change."""
-        return TensorBlock._view(self._layout, _convert.copied(self._leaves, deep))
-
-    def to(
-        self, *, dtype: Any = None, device: Any = None, arrays: str | None = None
-    ) -> TensorBlock:
-        """This block with another dtype, on another device, or in numpy arrays.
-
-        Arguments:
-            dtype: dtype of values and gradients (labels of dynamic samples stay int32).
-            device: a device or sharding of JAX.
-            arrays: ``"jax"`` or ``"numpy"``.
-
-        Raises:
-            PrecisionError: when JAX could not hold the dtype because x64 is off.
-        """
-        leaves = _convert.converted(
-            self._leaves, self._layout.paths, dtype=dtype, device=device, arrays=arrays
-        )
-        return TensorBlock._view(self._layout, leaves)
-
-    # Operators ----------------------------------------------------------------------
-
-    def __eq__(self, other: object) -> Any:
-        if not isinstance(other, TensorBlock):
-            return NotImplemented
-        return _equality.same(self, other)
-
-    __hash__ = None  # type: ignore[assignment]
-
-    # Display and pickle ---------------------------------------------------------------
+    # Display ------------------------------------------------------------------------
 
     def __repr__(self) -> str:
         return _show.block(self)
@@ -246,9 +204,6 @@ class TensorBlock(Stored):
 
     def __treescope_repr__(self, path: Any, subtree_renderer: Any) -> Any:
         return _show.block_tree(self, path, subtree_renderer)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return TensorBlock._view, (self._layout, self._leaves)
 
 
 def _checked_blocks(gradients: Mapping[str, TensorBlock]) -> Mapping[str, TensorBlock]:

@@ -7,20 +7,20 @@ from typing import Any, NoReturn, final
 
 import jax
 
-from jaxmeta.core import _arithmetic, _convert, _equality, _moves, _show
+from jaxmeta.core import _arithmetic, _convert, _moves, _show
 from jaxmeta.core._block import TensorBlock
 from jaxmeta.core._entry import LabelsEntry
 from jaxmeta.core._keys import LeafKey
+from jaxmeta.core._labelled import Labelled
 from jaxmeta.core._labels import Labels
 from jaxmeta.core._layout import Layout, layout
 from jaxmeta.core._map_checks import checked_blocks, checked_info
 from jaxmeta.core._selection import one_block, several_blocks
-from jaxmeta.core._storage import Stored
 from jaxmeta.errors import ImmutableError, compose
 
 
 @final
-class TensorMap(Stored):
+class TensorMap(Labelled):
     """Blocks of labelled arrays, one for each key: a pytree of arrays.
 
     Keys say how the blocks differ, for instance in chemical types. All blocks have the
@@ -51,13 +51,12 @@ class TensorMap(Stored):
         Array([2., 2., 2.], dtype=float64)
     """
 
-    __slots__ = ("__weakref__", "_layout", "_leaves")
+    __slots__ = ()
 
     # numpy scalars and arrays on the left hand side leave the operator to this class.
     __array_ufunc__ = None
 
     _layout: Layout
-    _leaves: tuple[Any, ...]
 
     def __init__(
         self,
@@ -69,14 +68,6 @@ class TensorMap(Stored):
         parts = tuple(block._layout for block in blocks)
         self._layout = layout(keys, parts, checked_info(info))
         self._leaves = tuple(leaf for block in blocks for leaf in block._leaves)
-
-    @classmethod
-    def _view(cls, layout: Layout, leaves: tuple[Any, ...]) -> TensorMap:
-        """A map of parts that are known to fit: nothing is looked at."""
-        tensor = object.__new__(cls)
-        tensor._layout = layout
-        tensor._leaves = leaves
-        return tensor
 
     # Blocks -------------------------------------------------------------------------
 
@@ -283,38 +274,7 @@ class TensorMap(Stored):
         """
         return _moves.components_to_properties(self, dimensions)
 
-    # Copies -------------------------------------------------------------------------
-
-    def copy(self, deep: bool = True) -> TensorMap:
-        """A copy; numpy arrays are duplicated if `deep`, JAX arrays never change."""
-        return TensorMap._view(self._layout, _convert.copied(self._leaves, deep))
-
-    def to(
-        self, *, dtype: Any = None, device: Any = None, arrays: str | None = None
-    ) -> TensorMap:
-        """This map with another dtype, on another device, or in numpy arrays.
-
-        Arguments:
-            dtype: dtype of values and gradients (labels of dynamic samples stay int32).
-            device: a device or sharding of JAX.
-            arrays: ``"jax"`` or ``"numpy"``.
-
-        Raises:
-            PrecisionError: when JAX could not hold the dtype because x64 is off.
-        """
-        leaves = _convert.converted(
-            self._leaves, self._layout.paths, dtype=dtype, device=device, arrays=arrays
-        )
-        return TensorMap._view(self._layout, leaves)
-
     # Operators ----------------------------------------------------------------------
-
-    def __eq__(self, other: object) -> Any:
-        if not isinstance(other, TensorMap):
-            return NotImplemented
-        return _equality.same(self, other)
-
-    __hash__ = None  # type: ignore[assignment]
 
     def __neg__(self) -> TensorMap:
         return _arithmetic.multiply(self, -1)
@@ -352,7 +312,7 @@ class TensorMap(Stored):
     def __matmul__(self, other: Any) -> TensorMap:
         return _arithmetic.dot(self, other)
 
-    # Display and pickle -------------------------------------------------------------
+    # Display ----------------------------------------------------------------------
 
     def print(self, max_keys: int = -1) -> str:
         """The map as a table with one line per block, all or `max_keys` of them."""
@@ -369,9 +329,6 @@ class TensorMap(Stored):
 
     def __treescope_repr__(self, path: Any, subtree_renderer: Any) -> Any:
         return _show.tensor_map_tree(self, path, subtree_renderer)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return TensorMap._view, (self._layout, self._leaves)
 
 
 def _flatten_with_keys(tensor: TensorMap) -> tuple[tuple[Any, ...], Layout]:
