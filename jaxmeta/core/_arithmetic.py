@@ -31,6 +31,13 @@ def add(left: Any, right: Any) -> Any:
 
 def subtract(left: Any, right: Any) -> Any:
     """left - right; a scalar leaves gradients as they are."""
+    if left.dtype == np.bool_:
+        raise InvalidTypeError(
+            compose(
+                "subtract: the values are bools, which have no difference.",
+                remedy="convert on purpose first: tensor.to(dtype=...).",
+            )
+        )
     return _binary("subtract", jnp.subtract, left, right)
 
 

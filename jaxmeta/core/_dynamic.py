@@ -86,6 +86,13 @@ class DynamicLabels:
     @classmethod
     def from_labels(cls, labels: Labels, capacity: int | None = None) -> DynamicLabels:
         """Static labels as dynamic ones, with padding rows up to `capacity`."""
+        if not isinstance(labels, Labels):
+            raise InvalidTypeError(
+                compose(
+                    "DynamicLabels.from_labels: the first argument must be Labels.",
+                    f"found {type(labels).__name__}",
+                )
+            )
         capacity = len(labels) if capacity is None else capacity
         return cls._view(labels._names, padded_rows(labels.values, capacity, "samples"))
 

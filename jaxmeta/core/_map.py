@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NoReturn, final
 
 import jax
@@ -16,7 +16,7 @@ from jaxmeta.core._labels import Labels
 from jaxmeta.core._layout import Layout, layout
 from jaxmeta.core._map_checks import checked_blocks, checked_info
 from jaxmeta.core._selection import one_block, several_blocks
-from jaxmeta.errors import ImmutableError, compose
+from jaxmeta.errors import ImmutableError, InvalidTypeError, compose
 
 
 @final
@@ -133,6 +133,13 @@ class TensorMap(Labelled):
 
     def blocks_by_id(self, indexes: Sequence[int]) -> list[TensorBlock]:
         """The blocks at several positions."""
+        if not isinstance(indexes, Iterable):
+            raise InvalidTypeError(
+                compose(
+                    "TensorMap.blocks_by_id: the positions must be a list.",
+                    f"found {indexes!r}",
+                )
+            )
         return [self.block_by_id(index) for index in indexes]
 
     def __getitem__(self, selection: Any) -> TensorBlock:

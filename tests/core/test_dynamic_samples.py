@@ -306,3 +306,9 @@ def test_unpadding_with_traced_values_only() -> None:
         jax.jit(lambda x: unpad(TensorBlock(x, samples, [], Labels.single())).values)(
             jnp.zeros((3, 1))
         )
+
+
+@pytest.mark.usefixtures("wrong_types")
+def test_only_labels_become_dynamic() -> None:
+    with pytest.raises(InvalidTypeError, match="the first argument must be Labels"):
+        DynamicLabels.from_labels("x", 3)  # type: ignore[arg-type]

@@ -31,6 +31,10 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: values(jnp.int32) ** np.array(-1, np.int32),
         "the values are int32, the result would not be",
     ),
+    "a difference of bools": (
+        lambda: values(jnp.bool_) - values(jnp.bool_),
+        "the values are bools, which have no difference",
+    ),
     "a sum of bools": (
         lambda: jm.sum_over_samples(values(jnp.bool_), "s"),
         "the values are bools",

@@ -229,3 +229,10 @@ def test_no_blocks_at_all() -> None:
             call()
     with pytest.raises(OutOfRangeError, match="there are 0 blocks"):
         empty.block(0)
+
+
+@pytest.mark.usefixtures("wrong_types")
+def test_one_position_is_no_list_of_them() -> None:
+    tensor = TensorMap(Labels.empty("k"), [])
+    with pytest.raises(InvalidTypeError, match="the positions must be a list"):
+        tensor.blocks_by_id(3)  # type: ignore[arg-type]
