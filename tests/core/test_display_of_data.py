@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -56,9 +55,7 @@ def shown(data: Any) -> list[str]:
     if importlib.util.find_spec("treescope") and hasattr(data, "__treescope_repr__"):
         import treescope
 
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # its own, with numpy 2.5
-            texts.append(treescope.render_to_text(data))
+        texts.append(treescope.render_to_text(data))
     assert all(isinstance(text, str) and text for text in texts)
     return texts
 
