@@ -88,6 +88,10 @@ class PrecisionError(JaxmetaError, ValueError):
     """Going on would lose precision that nobody asked to lose."""
 
 
+class FailedCheckError(JaxmetaError, AssertionError):
+    """A check of `jaxmeta.testing` that failed."""
+
+
 class CorruptFileError(JaxmetaError, ValueError):
     """A file or buffer that is not what its format promises."""
 

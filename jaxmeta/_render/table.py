@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -24,6 +25,7 @@ from jaxmeta._render.words import (
     size,
     width,
 )
+from jaxmeta.errors import InvalidTypeError, compose
 
 
 HEADS = ("samples", "components", "properties")
@@ -64,6 +66,11 @@ def shown(rows: int, most: int) -> tuple[range, range]:
     >>> shown(7, 3), shown(7, -1)
     ((range(0, 2), range(6, 7)), (range(0, 7), range(7, 7)))
     """
+    try:
+        most = operator.index(most)
+    except TypeError:
+        what = "print: the number of rows to show must be an integer."
+        raise InvalidTypeError(compose(what, f"found {most!r}")) from None
     most = max(most, 2) if most >= 0 else rows
     if rows <= most:
         return range(rows), range(rows, rows)

@@ -7,13 +7,14 @@ from typing import Any, NoReturn, final
 
 import jax
 
-from jaxmeta.core import _convert, _show
+from jaxmeta.core import _convert, _sel, _show
 from jaxmeta.core._block_checks import checked_layout
 from jaxmeta.core._dynamic import DynamicLabels
 from jaxmeta.core._keys import LeafKey
 from jaxmeta.core._labelled import Labelled
 from jaxmeta.core._labels import Labels
 from jaxmeta.core._layout import BlockLayout, Dynamic
+from jaxmeta.core._queries import Selector
 from jaxmeta.errors import ImmutableError, InvalidTypeError, MissingError, choices, compose
 
 
@@ -128,6 +129,50 @@ class TensorBlock(Labelled):
     def __len__(self) -> int:
         return self._leaves[0].shape[0]
 
+    def sel(
+        self,
+        *,
+        samples: Selector = None,
+        components: Selector = None,
+        properties: Selector = None,
+    ) -> TensorBlock:
+        """Some of the samples, components and properties, in the order they have.
+
+        Values: the entries selected. Gradients, at any depth: the rows of the samples
+        that are left, in their order, ``sample`` renumbered; properties, and components
+        that are those of the values, are cut alike. Samples and properties may end up
+        empty, a component may not.
+
+        Each argument is one of
+
+        - a dictionary: a value, several values, a range, or a function from the column
+          to a mask, for each dimension named; all must hold;
+        - `Labels` or a `LabelsEntry` with some or all names: what matches an entry;
+        - a function from `Labels` to a mask: bools, one for each entry;
+        - positions, without repetition, or a mask. They mean the same entries in every
+          block, so that several blocks of a map do not take one mask.
+
+        Components are named by a dictionary or by `Labels`; a function, positions or a
+        mask will do where there is one component.
+
+        Raises:
+            MissingError: for a name that is not there. A value may be: it selects nothing.
+            InvalidError: for a mask of another length, positions that stand twice, or
+                when nothing of a component is left.
+            InvalidTypeError: for other kinds of selections, or traced ones.
+            OutOfRangeError: for positions that are not there.
+            DynamicSamplesError: for a selection of dynamic samples.
+
+        >>> import jax.numpy as jnp
+        >>> samples = Labels(["system", "atom"], [[0, 0], [0, 1], [1, 0]])
+        >>> block = TensorBlock(jnp.eye(3), samples, [], Labels.range("n", 3))
+        >>> block.sel(samples={"system": 0}, properties={"n": range(1, 9)}).values.tolist()
+        [[0.0, 0.0], [1.0, 0.0]]
+        >>> block.sel(samples=lambda s: (s["system"] > 0) | (s["atom"] > 0)).shape
+        (2, 3)
+        """
+        return _sel.sel(self, None, samples, components, properties)
+
     # Gradients ----------------------------------------------------------------------
 
     def gradients_list(self) -> list[str]:
@@ -136,7 +181,7 @@ class TensorBlock(Labelled):
 
     def has_gradient(self, parameter: str) -> bool:
         """Whether there is a gradient with this name."""
-        return parameter in self._layout.offsets
+        return isinstance(parameter, str) and parameter in self._layout.offsets
 
     def gradient(self, parameter: str) -> TensorBlock:
         """The gradient block with this name.
@@ -144,14 +189,14 @@ class TensorBlock(Labelled):
         Raises:
             MissingError: when there is none.
         """
-        offset = self._layout.offsets.get(parameter)
-        if offset is None:
+        if not self.has_gradient(parameter):
             raise MissingError(
                 compose(
                     f"TensorBlock: there is no gradient {parameter!r}.",
                     choices(parameter, self._layout.offsets),
                 )
             )
+        offset = self._layout.offsets[parameter]
         layout = self._layout.gradient_layouts[parameter]
         return TensorBlock._view(layout, self._leaves[offset : offset + layout.size])
 

@@ -109,6 +109,7 @@ def _check_same_components(
             compose(
                 f"{operation}: the components{f' of {block}' if block else ''} differ.",
                 f"left has {names[0]}, right has {names[1]}",
+                remedy="rename_dimension() one of them, if they mean the same.",
             )
         )
     for own, other in zip(left.components, right.components, strict=True):

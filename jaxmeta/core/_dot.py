@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
-import jax.numpy as jnp
-
 from jaxmeta.core._differences import check_same_labels
-from jaxmeta.core._layout import BlockLayout, Layout
+from jaxmeta.core._dot_gradients import gradients_of_product
+from jaxmeta.core._dot_terms import product
+from jaxmeta.core._key_choices import DifferentKeys, check_different_keys
+from jaxmeta.core._layout import BlockLayout, Layout, block_layout
+from jaxmeta.core._leaf_checks import check_leaves
+from jaxmeta.core._levels import Operand
 from jaxmeta.core._plans import Plan, Step, plan_for
-from jaxmeta.core._precision import check_same_dtype
+from jaxmeta.core._precision import check_differentiable, check_same_dtype
 from jaxmeta.core._rearrangement import static_samples, with_properties
 from jaxmeta.core._results import bare, pair_by_pair, plan_of, run
 from jaxmeta.errors import InvalidError, InvalidTypeError, compose
 
 
-def apply(left: Any, right: Any) -> Any:
-    """left @ right.T, block by block; gradients of the left side go along."""
+def apply(left: Any, right: Any, different_keys: DifferentKeys = "error") -> Any:
+    """left @ right.T, block by block; gradients by the product rule."""
+    check_different_keys("dot", different_keys)
     if not isinstance(right, type(left)):
         raise InvalidTypeError(
             compose(
@@ -25,31 +29,61 @@ def apply(left: Any, right: Any) -> Any:
             )
         )
     check_same_dtype("dot", left, right)
-    plan = plan_for(bare(left._layout), _plan, bare(right._layout))
+    other = bare(right._layout)
+    if other.blocks and other.blocks[0].gradients:
+        check_differentiable("dot", left, right)
+    plan = plan_for(bare(left._layout), _plan, other, different_keys)
+    if plan.layout is None:
+        # Products take all rows of the right side: a share of them, as each device sees
+        # under shard_map, will not do.
+        check_leaves([left, right], elementwise=False)
     return run(plan, left, [right])
 
 
-def _plan(own: Layout, other: Layout) -> Plan[Any]:
-    return plan_of(own, *pair_by_pair("dot", own, other, _block))
+def _plan(own: Layout, other: Layout, different_keys: DifferentKeys) -> Plan[Any]:
+    planned = pair_by_pair("dot", own, other, _block, different_keys, _refuse_lone)
+    return plan_of(own, *planned)
 
 
 def _block(
     name: str, left: BlockLayout, leaf: int, right: BlockLayout, right_leaf: int
 ) -> tuple[BlockLayout, list[Step]]:
-    if right.components or right.gradients:
-        raise InvalidError(
-            compose(
-                f"dot: the right side of {name} must have no components and no gradients.",
-                f"it has the components {[c.names[0] for c in right.components]} and the "
-                f"gradients {[n for n, _ in right.gradients]}",
-                remedy="components_to_properties() or remove_gradients() it first.",
-            )
-        )
+    _check_right(name, right)
     check_same_labels("dot", name, "properties", left.properties, right.properties)
     properties = static_samples(right, "dot")
-    steps = [Step(_product, (leaf + i, right_leaf)) for i in range(left.size)]
-    return with_properties(left, properties, "dot"), steps
+    if not right.gradients:
+        # Linear: any depth of gradients is multiplied as the values are.
+        steps = [Step(product, (leaf + i, right_leaf)) for i in range(left.size)]
+        return with_properties(left, properties, "dot"), steps
+    operands = Operand(left, leaf), Operand(right, right_leaf)
+    gradients, below = gradients_of_product(name, *operands)
+    samples = static_samples(left, "dot")
+    layout = block_layout(samples, left.components, properties, gradients)
+    return layout, [Step(product, (leaf, right_leaf)), *below]
 
 
-def _product(left: Any, right: Any) -> Any:
-    return jnp.matmul(left, right.T)
+def _check_right(name: str, right: BlockLayout) -> None:
+    if right.components:
+        raise InvalidError(
+            compose(
+                f"dot: the right side of {name} must have no components.",
+                f"it has the components {[c.names[0] for c in right.components]}",
+                remedy="einsum() multiplies along any axes; or components_to_properties() "
+                "it first.",
+            )
+        )
+
+
+def _refuse_lone(
+    name: str, layout: BlockLayout, leaf: int, side: int
+) -> tuple[BlockLayout, list[Step]]:
+    """A block that one map lacks is zero, but nobody knows with which samples."""
+    axis = ("properties", "samples")[side]
+    raise InvalidError(
+        compose(
+            f"dot: the {name} is only in the {('left', 'right')[side]} map.",
+            "with different_keys='union' a block that is not there is zero, and the "
+            f"{axis} of the result would be the samples of that block",
+            remedy="different_keys='intersection' leaves such blocks out.",
+        )
+    )

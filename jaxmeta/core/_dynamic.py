@@ -198,3 +198,11 @@ def check_capacity(rows: int, capacity: int, axis: str) -> None:
                 remedy=f"give a capacity of at least {rows}.",
             )
         )
+    if capacity >= 2**31:
+        raise InvalidError(
+            compose(
+                f"pad: the capacity for the {axis} is too large.",
+                f"found {capacity}; rows are numbered by 32-bit integers",
+                remedy="give a capacity near the number of rows that come.",
+            )
+        )

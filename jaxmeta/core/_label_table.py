@@ -49,11 +49,15 @@ class LabelTable:
         sample = table[:: max(1, rows // _HASHED_ROWS)].tobytes()
         key = hash((names, rows, sample, data[-256:]))
 
-        def same(other: Any) -> bool:
-            alike = other._names == names and len(other) == rows and other._data == data
-            return alike and type(other) is cls
-
-        labels: Any = _TABLE.intern(key, same, lambda: _create(cls, names, data, rows, key))
+        # Lambdas: what checks types at run time decorates every inner `def` anew.
+        labels: Any = _TABLE.intern(
+            key,
+            lambda other: (
+                (other._names, len(other), other._data) == (names, rows, data)
+                and type(other) is cls
+            ),
+            lambda: _create(cls, names, data, rows, key),
+        )
         if not (unique or promised or labels._checked):
             _check_unique(labels)
         labels._checked = labels._checked or unique

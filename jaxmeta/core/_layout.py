@@ -9,6 +9,8 @@ any, then the leaves of each gradient, by name.
 from __future__ import annotations
 
 import dataclasses
+import itertools
+import sys
 import threading
 from collections.abc import Mapping
 from functools import cached_property
@@ -29,6 +31,11 @@ class Dynamic:
 Samples: TypeAlias = Labels | Dynamic
 Gradients: TypeAlias = tuple[tuple[str, "BlockLayout"], ...]
 
+# Which layout may hold which in what it keeps: see `_memory.py`.
+Rank: TypeAlias = tuple[int, int]
+_OF_MAPS = sys.maxsize - 1
+_BIRTHS = itertools.count()
+
 
 class BlockLayout:
     """What the axes of one block and of its gradients mean. Make it by `block_layout`."""
@@ -47,6 +54,8 @@ class BlockLayout:
         self.dynamic = isinstance(samples, Dynamic)
         own = 2 if self.dynamic else 1
         self.size = own + sum(gradient.size for _, gradient in gradients)
+        depth = max((gradient.rank[0] + 1 for _, gradient in gradients), default=0)
+        self.rank: Rank = (depth, -next(_BIRTHS))
         self.plans = Memory()
 
     @property
@@ -130,29 +139,32 @@ class Layout:
         self.keys = keys
         self.blocks = blocks
         self.info = info
+        self.rank: Rank = (_OF_MAPS + bool(info), -next(_BIRTHS))
         self.plans = Memory()
-        offsets = [0]
-        for block in blocks:
-            offsets.append(offsets[-1] + block.size)
-        self.offsets = tuple(offsets)
+        # Held, because layouts that nobody holds are freed, and their plans with them.
+        self._without_info = layout(keys, blocks) if info else None
 
     @property
     def bare(self) -> Layout:
         """The same layout without info: what plans depend on, and where they are kept."""
-        return self._without_info if self.info else self
-
-    @cached_property
-    def _without_info(self) -> Layout:
-        # Held, because layouts that nobody holds are freed, and their plans with them.
-        return layout(self.keys, self.blocks)
+        return self if self._without_info is None else self._without_info
 
     def with_info(self, info: tuple[tuple[str, str], ...]) -> Layout:
         """The same layout with this info in place of its own."""
         return self if info == self.info else layout(self.keys, self.blocks, info)
 
     @cached_property
+    def offsets(self) -> tuple[int, ...]:
+        """Where the leaves of each block begin, and where those of the last one end."""
+        if self._without_info is not None:
+            return self._without_info.offsets
+        return tuple(itertools.accumulate([block.size for block in self.blocks], initial=0))
+
+    @cached_property
     def paths(self) -> tuple[str, ...]:
         """How each leaf is reached from the map, as Python."""
+        if self._without_info is not None:
+            return self._without_info.paths
         return tuple(
             f"[{', '.join(f'{n}={v}' for n, v in zip(self.keys._names, row, strict=True))}]"
             f"{path}"
@@ -163,6 +175,8 @@ class Layout:
     @cached_property
     def shapes(self) -> list[tuple[int, ...]] | None:
         """The shape of each leaf; None where dynamic samples leave one open."""
+        if self._without_info is not None:
+            return self._without_info.shapes
         shapes: list[tuple[int, ...]] = []
         for block in self.blocks:
             if block.shapes is None:

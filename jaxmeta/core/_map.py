@@ -7,7 +7,7 @@ from typing import Any, NoReturn, final
 
 import jax
 
-from jaxmeta.core import _arithmetic, _convert, _moves, _show
+from jaxmeta.core import _arithmetic, _convert, _moves, _sel, _show
 from jaxmeta.core._block import TensorBlock
 from jaxmeta.core._entry import LabelsEntry
 from jaxmeta.core._keys import LeafKey
@@ -15,6 +15,7 @@ from jaxmeta.core._labelled import Labelled
 from jaxmeta.core._labels import Labels
 from jaxmeta.core._layout import Layout, layout
 from jaxmeta.core._map_checks import checked_blocks, checked_info
+from jaxmeta.core._queries import Selector
 from jaxmeta.core._selection import one_block, several_blocks
 from jaxmeta.errors import ImmutableError, InvalidTypeError, compose
 
@@ -145,6 +146,29 @@ class TensorMap(Labelled):
     def __getitem__(self, selection: Any) -> TensorBlock:
         return self.block(selection)
 
+    def sel(
+        self,
+        *,
+        keys: Selector = None,
+        samples: Selector = None,
+        components: Selector = None,
+        properties: Selector = None,
+    ) -> TensorMap:
+        """Some of the blocks, and of their samples, components and properties.
+
+        Each argument is what `TensorBlock.sel` takes; `keys` chooses blocks. Functions
+        are asked for every block that `keys` keeps. Rows and blocks keep their order.
+
+        >>> import jax.numpy as jnp
+        >>> n, rows = Labels.range("n", 1), Labels.range("system", 4)
+        >>> block = TensorBlock(jnp.arange(4.0)[:, None], rows, [], n)
+        >>> tensor = TensorMap(Labels("center_type", [[1], [8]]), [block, block])
+        >>> part = tensor.sel(keys={"center_type": 8}, samples=lambda s: s["system"] > 1)
+        >>> len(part), part[0].values.ravel().tolist()
+        (1, [2.0, 3.0])
+        """
+        return _sel.sel(self, keys, samples, components, properties)
+
     @property
     def sample_names(self) -> list[str]:
         """Names of the samples of every block."""
@@ -211,7 +235,7 @@ class TensorMap(Labelled):
         self,
         keys_to_move: str | Sequence[str] | Labels,
         *,
-        fill_value: float = 0.0,
+        fill_value: complex = 0.0,
         sort_samples: bool = True,
     ) -> TensorMap:
         """Blocks that differ in these key dimensions become one, row under row.
@@ -239,7 +263,7 @@ class TensorMap(Labelled):
         self,
         keys_to_move: str | Sequence[str] | Labels,
         *,
-        fill_value: float = 0.0,
+        fill_value: complex = 0.0,
         sort_samples: bool = True,
     ) -> TensorMap:
         """Blocks that differ in these key dimensions become one, side by side.
@@ -284,10 +308,13 @@ class TensorMap(Labelled):
     # Operators ----------------------------------------------------------------------
 
     def __neg__(self) -> TensorMap:
-        return _arithmetic.multiply(self, -1)
+        return _arithmetic.negative(self)
 
     def __pos__(self) -> TensorMap:
         return self
+
+    def __abs__(self) -> TensorMap:
+        return _arithmetic.absolute(self)
 
     def __add__(self, other: Any) -> TensorMap:
         return _arithmetic.add(self, other)
@@ -299,7 +326,7 @@ class TensorMap(Labelled):
         return _arithmetic.subtract(self, other)
 
     def __rsub__(self, other: Any) -> TensorMap:
-        return _arithmetic.add(_arithmetic.multiply(self, -1), other)
+        return _arithmetic.subtract_from(other, self)
 
     def __mul__(self, other: Any) -> TensorMap:
         return _arithmetic.multiply(self, other)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import cmath
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import jax.numpy as jnp
@@ -84,7 +85,16 @@ def _held(value: complex, dtype: Any) -> Any:
         return None
     if cmath.isfinite(value) and not cmath.isfinite(held.item()):
         return None
-    return held.item() if held else 0  # plans can not tell 0.0 from -0.0
+    if not held:
+        return 0  # plans can not tell 0.0 from -0.0
+    number = held.item()
+    return _complex(repr(number + 0)) if isinstance(number, complex) else number
+
+
+@lru_cache(maxsize=64)
+def _complex(written: str) -> complex:
+    """One object for all that are written alike: NaN is a key only by identity."""
+    return complex(written)
 
 
 def no_clash(

@@ -15,7 +15,7 @@ from jaxmeta.core._plans import plan_for
 from jaxmeta.core._results import bare, run
 
 
-def keys_to_samples(tensor: Any, keys: Any, fill_value: float, sort: bool) -> Any:
+def keys_to_samples(tensor: Any, keys: Any, fill_value: complex, sort: bool) -> Any:
     """See `TensorMap.keys_to_samples`."""
     names, _ = checks.keys_to_move("keys_to_samples", tensor.keys, keys, entries=False)
     fill = checks.fill_value("keys_to_samples", tensor, fill_value)
@@ -23,7 +23,7 @@ def keys_to_samples(tensor: Any, keys: Any, fill_value: float, sort: bool) -> An
     return run(plan, tensor)
 
 
-def keys_to_properties(tensor: Any, keys: Any, fill_value: float, sort: bool) -> Any:
+def keys_to_properties(tensor: Any, keys: Any, fill_value: complex, sort: bool) -> Any:
     """See `TensorMap.keys_to_properties`."""
     operation = "keys_to_properties"
     names, wanted = checks.keys_to_move(operation, tensor.keys, keys, entries=True)

@@ -1,44 +1,32 @@
-"""Plans and kernels: how every operation is done.
+"""Plans: how every operation is done.
 
 An operation first makes a *plan* from metadata alone, in numpy: the layout of the result,
 and for each of its leaves a *step*, a small array function (kernel), the input leaves it
-takes and the index arrays it needs. Plans are kept on the layout they were made for. Then
-the plan *runs* on the leaves, in one of three ways:
-
-- traced by JAX: step by step, index arrays as constants, so that the compiled program is
-  the one a user would have written by hand;
-- eagerly, the first times: one compiled call per step, shared by all leaves of the same
-  shape in any map, so that nothing large is compiled for labels that come only once;
-- eagerly, when the same labels come again and again: one compiled call for all steps,
-  with the index arrays as arguments, so that other labels of the same sizes need no
-  compilation.
+takes and the index arrays it needs. Plans are kept on the layouts they were made for, by
+the rule of `_memory.py`. Then the plan *runs* on the leaves (`_programs.py`).
 """
 
 from __future__ import annotations
 
+import copy
 import dataclasses
-from collections.abc import Callable, Hashable, Sequence
-from functools import cached_property, partial
-from typing import Any, Generic, TypeAlias, TypeVar
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from functools import partial
+from typing import Any, Generic, TypeVar
+from weakref import ref
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jax.core import Tracer
 
-from jaxmeta.core._interning import InternTable
+from jaxmeta.core import _functions, _groups
+from jaxmeta.core._groups import Kernel as Kernel
 from jaxmeta.core._layout import BlockLayout, Layout
-from jaxmeta.core._memory import Memory
-from jaxmeta.core._precision import check_host_arrays
+from jaxmeta.core._memory import Memory, forget_everything
+from jaxmeta.core._programs import Program
+from jaxmeta.core._schedules import Instruction
 
 
-Kernel: TypeAlias = Callable[..., Any]
 L = TypeVar("L", Layout, BlockLayout)
-
-# Fusing compiles for 2 to 15 ms per step, once, and then saves up to 4 µs per step and
-# call (nothing for few steps): it pays after some thousand calls, as in a long loop.
-FUSED_STEPS = 256
-CALLS_BEFORE_FUSING = 500
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,42 +44,17 @@ def keep(leaf: int) -> Step:
     return Step(None, (leaf,))
 
 
-# kernel, input leaves, positions of the index arrays, static arguments
-Instruction: TypeAlias = tuple[
-    Kernel | None, tuple[int, ...], tuple[int, ...], tuple[Hashable, ...]
-]
-
-
-class Program:
-    """The steps of a plan without their index arrays: what gets compiled. Interned."""
-
-    __slots__ = ("__weakref__", "instructions")
-
-    def __init__(self, instructions: tuple[Instruction, ...]) -> None:
-        self.instructions = instructions
-
-
-_PROGRAMS: InternTable[Program] = InternTable()
-
-
-def _program(instructions: tuple[Instruction, ...]) -> Program:
-    return _PROGRAMS.intern(
-        hash(instructions),
-        lambda known: known.instructions == instructions,
-        lambda: Program(instructions),
-    )
-
-
 class Plan(Generic[L]):
     """The layout of a result and how its leaves are made.
 
-    `layout` is None when the result has the layout of the operation's first argument,
-    so that a plan kept on a layout never refers back to it.
+    `layout` is None when the result has the layout of the operation's first argument. In
+    a plan that is kept, it is None too where `weak_layout` refers to it.
     """
+
+    weak_layout: ref[Any] | None = None
 
     def __init__(self, layout: L | None, steps: Sequence[Step]) -> None:
         self.layout = layout
-        self.calls = 0
         arrays: dict[int, int] = {}
         index: list[np.ndarray] = []
         instructions: list[Instruction] = []
@@ -100,79 +63,130 @@ class Plan(Generic[L]):
                 if id(array) not in arrays:
                     arrays[id(array)] = len(index)
                     index.append(array)
-            where = tuple(arrays[id(array)] for array in step.index)
+            where = tuple([arrays[id(array)] for array in step.index])
             instructions.append((step.kernel, step.inputs, where, step.static))
-        self.index = tuple(index)
-        self.program = _program(tuple(instructions))
-        self.moves_only = all(step.kernel is None for step in steps)
+        self.program = Program(tuple(instructions), tuple(index))
 
-    @cached_property
+    @property
+    def index(self) -> tuple[np.ndarray, ...]:
+        """The index arrays of all steps."""
+        return self.program.index
+
+    @property
     def device_index(self) -> tuple[jax.Array, ...]:
         """The index arrays on the device, put there once."""
-        with jax.ensure_compile_time_eval():
-            return tuple(jax.device_put(array) for array in self.index)
+        return self.program.device_index
 
     def run(self, leaves: Sequence[Any]) -> tuple[Any, ...]:
         """The leaves of the result."""
-        instructions = self.program.instructions
-        if self.moves_only:
-            return tuple(leaves[inputs[0]] for _, inputs, _, _ in instructions)
-        check_host_arrays(leaves)
-        if any(isinstance(leaf, Tracer) for leaf in leaves):
-            return _execute(instructions, _on_device(leaves), self.index)
-        self.calls += 1
-        few = len(instructions) <= FUSED_STEPS
-        if few and self.calls > CALLS_BEFORE_FUSING:
-            return _fused(self.program, tuple(leaves), self.device_index)
-        return _execute(instructions, leaves, self.device_index, compiled=True)
+        return self.program.run(leaves)
+
+    def with_layout(self, layout: L | None, weak_layout: ref[Any] | None = None) -> Plan[L]:
+        """The same plan with another reference to the layout of the result."""
+        plan = copy.copy(self)
+        plan.layout, plan.weak_layout = layout, weak_layout
+        return plan
 
 
-def _on_device(leaves: Sequence[Any]) -> list[Any]:
-    """Host arrays among traced ones as JAX arrays, which kernels are written for."""
-    return [jnp.asarray(x) if isinstance(x, np.ndarray) else x for x in leaves]
-
-
-def _execute(
-    instructions: tuple[Instruction, ...],
-    leaves: Sequence[Any],
-    index: Sequence[Any],
-    compiled: bool = False,
-) -> tuple[Any, ...]:
-    results = []
-    for kernel, inputs, where, static in instructions:
-        if kernel is None:
-            results.append(leaves[inputs[0]])
-            continue
-        arrays = [leaves[i] for i in inputs]
-        tables = [index[i] for i in where]
-        if compiled:
-            results.append(_single(kernel, static, arrays, tables))
-        else:
-            results.append(kernel(*arrays, *tables, *static))
-    return tuple(results)
-
-
-@partial(jax.jit, static_argnums=(0, 1))
-def _single(
-    kernel: Kernel, static: tuple[Hashable, ...], arrays: list[Any], tables: list[Any]
-) -> Any:
-    return kernel(*arrays, *tables, *static)
-
-
-@partial(jax.jit, static_argnums=0)
-def _fused(program: Program, leaves: tuple[Any, ...], index: tuple[Any, ...]) -> Any:
-    return _execute(program.instructions, leaves, index)
+# Plans that are kept --------------------------------------------------------------------
 
 
 def plan_for(
     layout: Any, build: Callable[..., Plan[Any]], *arguments: Hashable
 ) -> Plan[Any]:
-    """The plan that `build` makes for a layout and arguments, remembered on the layout."""
-    memory: Memory = layout.plans
-    return memory.get((build, arguments), lambda: build(layout, *arguments))
+    """The plan that `build` makes for a layout and arguments, remembered on a layout.
+
+    Layouts among the arguments stand there themselves or in tuples: in any other object
+    they are not seen, and may keep themselves alive.
+    """
+    plan = layout.plans.find((build, arguments))
+    if plan is None:
+        return _elsewhere_or_new(layout, build, arguments)
+    if plan.weak_layout is None:
+        return plan
+    return _awake(plan) or _elsewhere_or_new(layout, build, arguments)
+
+
+def _awake(plan: Plan[Any]) -> Plan[Any] | None:
+    """A kept plan with its layout, if that still is."""
+    if plan.weak_layout is None:
+        return plan
+    layout = plan.weak_layout()
+    return None if layout is None else plan.with_layout(layout)
+
+
+def _elsewhere_or_new(
+    layout: Any, build: Callable[..., Plan[Any]], arguments: tuple[Any, ...]
+) -> Plan[Any]:
+    """The plan on the operand of highest rank, made if it is not there."""
+    host = max(_layouts((layout, arguments)), key=lambda one: one.rank)
+    key = (build, arguments) if host is layout else (build, layout, arguments)
+    known = host.plans.find(key)
+    if known is not None:
+        if (plan := _awake(known)) is not None:
+            return plan
+        host.plans.forget(key)
+    plan = build(layout, *arguments)
+    shapes = [one.shapes for one in _layouts((layout, arguments))]
+    plan.program.fixed = None not in shapes
+    key = _weakly(key, host)
+    kept = _kept(plan, host, key)
+    # Another thread may have been faster.
+    return _awake(host.plans.keep(key, kept, kept.program.bytes)) or plan
+
+
+def _layouts(argument: Any) -> Iterator[Layout | BlockLayout]:
+    if isinstance(argument, Layout | BlockLayout):
+        yield argument
+    elif isinstance(argument, tuple):
+        for one in argument:
+            yield from _layouts(one)
+
+
+class _Weakly(ref):  # type: ignore[type-arg]
+    """Stands in a key for the layout that it is kept on: equal to it, and weak."""
+
+    __slots__ = ()
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or self() is other
+
+    __hash__ = ref.__hash__
+
+
+def _weakly(argument: Any, host: Any) -> Any:
+    if argument is host:
+        return _Weakly(host)
+    if isinstance(argument, tuple):
+        return tuple([_weakly(one, host) for one in argument])
+    return argument
+
+
+def _kept(plan: Plan[Any], host: Any, key: Hashable) -> Plan[Any]:
+    """The plan as it is kept: it may refer to layouts of lower rank, and to no others."""
+    result = plan.layout
+    if result is None or result.rank < host.rank:
+        return plan
+    forget = partial(_forget, ref(host.plans), key)
+    return plan.with_layout(None, ref(result, forget))
+
+
+def _forget(memory: ref[Memory], key: Hashable, _: object) -> None:
+    known = memory()
+    if known is not None:
+        known.forget(key)
+
+
+# Kernels by themselves ------------------------------------------------------------------
+
+
+def run_kernel(kernel: Kernel, arrays: Sequence[Any], *static: Hashable) -> Any:
+    """What one kernel gives, compiled once for its static arguments and shapes."""
+    return _groups.compiled(kernel, *static)(*arrays)
 
 
 def clear_caches() -> None:
-    """Drop every compiled kernel, and what the compilations hold on to."""
-    for compiled in (_single, _fused):
-        compiled.clear_cache()  # type: ignore[attr-defined]
+    """Drop every plan and every compiled kernel, and what they hold on to."""
+    forget_everything()
+    _functions.clear()
+    _groups.clear()

@@ -76,3 +76,11 @@ def check_inexact(operation: str, tensor: Any, results: str) -> None:
                 remedy="convert on purpose first: tensor.to(dtype=...).",
             )
         )
+
+
+def check_differentiable(operation: str, *tensors: Any) -> None:
+    """Refuse explicit gradients of integers and bools, which have no derivative."""
+    for tensor in tensors:
+        blocks = getattr(tensor._layout, "blocks", (tensor._layout,))
+        if blocks and blocks[0].gradients:
+            check_inexact(operation, tensor, "the derivatives that its gradients need")

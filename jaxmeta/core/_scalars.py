@@ -1,4 +1,4 @@
-"""Functions of a tensor and one scalar, and elementwise functions of one tensor."""
+"""Functions of a tensor and one scalar."""
 
 from __future__ import annotations
 
@@ -11,16 +11,20 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxmeta.core._gradients import push_forward, value_rows
 from jaxmeta.core._layout import BlockLayout
+from jaxmeta.core._levels import Operand
 from jaxmeta.core._plans import Plan, Step, keep, plan_for
-from jaxmeta.core._rearrangement import index_array, is_identity, static_samples
+from jaxmeta.core._precision import check_differentiable
+from jaxmeta.core._rearrangement import static_samples
 from jaxmeta.core._results import bare, block_by_block, plan_of, run
-from jaxmeta.errors import InvalidTypeError, NestedGradientsError, compose
+from jaxmeta.core._row_function import RowFunction
+from jaxmeta.core._rowwise import rowwise_block
+from jaxmeta.errors import InvalidTypeError, compose
 
 
-# How gradients follow: not at all, by the same function, or by its derivative.
-SHIFT, LINEAR, NONLINEAR = "shift", "linear", "nonlinear"
+# How gradients follow: they stay, with the other sign, by the same function, or by its
+# derivative.
+SHIFT, REFLECTION, LINEAR, NONLINEAR = "shift", "reflection", "linear", "nonlinear"
 
 # Kinds of Python numbers, and the dtypes that stay what they are beside them.
 _COMBINED_WITH: dict[type, type] = {
@@ -30,81 +34,41 @@ _COMBINED_WITH: dict[type, type] = {
     complex: np.complexfloating,
 }
 
+# What is right modulo 2**n also with negative numbers that unsigned values have not.
+_MODULAR = ("add", "subtract")
+
 
 def apply(
     operation: str, function: Callable[..., Any], tensor: Any, scalar: Any, rule: str
 ) -> Any:
     """``function(values, scalar)`` on every block, gradients by `rule`."""
-    scalar = _checked(operation, tensor, scalar)
+    scalar = checked(operation, tensor, scalar)
+    if rule == NONLINEAR:
+        check_differentiable(operation, tensor)
     plan = plan_for(bare(tensor._layout), _plan, operation, function, rule)
     return run(plan, tensor, extra=(scalar,))
 
 
 def _plan(own: Any, operation: str, function: Callable[..., Any], rule: str) -> Plan[Any]:
     scalar = own.size if isinstance(own, BlockLayout) else own.offsets[-1]
+    known = RowFunction(operation, function, constants=(scalar,))
 
     def plan_block(layout: BlockLayout, leaf: int, name: str) -> tuple[Any, list[Step]]:
+        if rule == NONLINEAR:
+            return rowwise_block(known, name, [Operand(layout, leaf)])
         static_samples(layout, operation)
         values = Step(function, (leaf, scalar))
+        rest = range(leaf + 1, leaf + layout.size)
         if rule == SHIFT:
-            rest = [keep(leaf + i) for i in range(1, layout.size)]
-        elif rule == LINEAR:
-            rest = [Step(function, (leaf + i, scalar)) for i in range(1, layout.size)]
-        else:
-            rest = _derivatives(operation, function, layout, leaf, scalar, name)
-        return layout, [values, *rest]
+            return layout, [values, *[keep(i) for i in rest]]
+        if rule == REFLECTION:
+            return layout, [values, *[Step(jnp.negative, (i,)) for i in rest]]
+        return layout, [values, *[Step(function, (i, scalar)) for i in rest]]
 
     return plan_of(own, *block_by_block(own, plan_block))
 
 
-def _derivatives(
-    operation: str,
-    function: Callable[..., Any],
-    layout: BlockLayout,
-    leaf: int,
-    scalar: int,
-    name: str,
-) -> list[Step]:
-    steps = []
-    for parameter, gradient in layout.gradients:
-        refuse_nested(operation, name, parameter, gradient)
-        rows, moved = parent_rows(layout, gradient, operation)
-        inputs = (leaf, leaf + layout.offsets[parameter], scalar)
-        extra = len(gradient.components) - len(layout.components)
-        steps.append(Step(_derivative, inputs, rows, (function, extra, moved)))
-    return steps
-
-
-def _derivative(values: Any, gradient: Any, scalar: Any, *rest: Any) -> Any:
-    *rows, function, extra, moved = rest
-    at = value_rows(values, rows[0] if moved else None)
-    return push_forward(function, (at, scalar), (gradient, None), extra)
-
-
-def parent_rows(
-    layout: BlockLayout, gradient: BlockLayout, operation: str
-) -> tuple[tuple[np.ndarray, ...], bool]:
-    """The value row of each gradient row as an index, none if they are the same rows."""
-    rows = static_samples(gradient, operation).column("sample")
-    if is_identity(rows, len(static_samples(layout, operation))):
-        return (), False
-    return (index_array(rows),), True
-
-
-def refuse_nested(operation: str, block: str, name: str, gradient: BlockLayout) -> None:
-    """Stop where gradients of gradients would not be exact."""
-    if gradient.gradients:
-        inner = gradient.gradients[0][0]
-        raise NestedGradientsError(
-            compose(
-                f"{operation}: gradients of gradients are not exact in this operation yet.",
-                f"{block} has the gradient {inner!r} of its gradient {name!r}",
-                remedy=f"remove_gradients(tensor, {name!r}) drops them.",
-            )
-        )
-
-
-def _checked(operation: str, tensor: Any, scalar: Any) -> Any:
+def checked(operation: str, tensor: Any, scalar: Any) -> Any:
     """The scalar, in a form that keeps the dtype of the tensor."""
     if isinstance(scalar, np.generic):
         scalar = scalar.item()
@@ -140,11 +104,13 @@ def _number(operation: str, dtype: Any, scalar: Any) -> Any:
     if kind is bool and dtype != np.bool_:
         kind = int
     number = kind(scalar)
-    fitting = _fitting(dtype, kind)
-    if fitting is None:
-        return _held(operation, dtype, number)
-    if number in fitting:
-        return number
+    if kind is int and jnp.issubdtype(dtype, np.integer):
+        return _integer(operation, dtype, number)
+    if jnp.issubdtype(dtype, _COMBINED_WITH[kind]):
+        number = _held(operation, dtype, number)
+        # JAX takes integers for 32 bits where it may; powers of integers are exact.
+        small = kind is not int or abs(number) < 2**31
+        return number if small else float(number.real)
     raise InvalidTypeError(
         compose(
             f"{operation}: the result would have another dtype than the tensor.",
@@ -154,9 +120,32 @@ def _number(operation: str, dtype: Any, scalar: Any) -> Any:
     )
 
 
+def _integer(operation: str, dtype: Any, number: int) -> Any:
+    """The number, if it can stand beside integers of this dtype."""
+    smallest, largest = int(jnp.iinfo(dtype).min), int(jnp.iinfo(dtype).max)
+    unsigned = smallest == 0
+    # Modulo 2**n, adding a negative number is right wherever the result is not negative.
+    fits = -largest if unsigned and operation in _MODULAR else smallest
+    if fits <= number <= largest:
+        # An array, because JAX takes 32 bits for Python integers while x64 is off.
+        held = number % (largest + 1) if unsigned else number
+        return np.asarray(held).astype(dtype)
+    facts = f"the values are {dtype}, from {smallest} to {largest}; found {number}"
+    if unsigned and number < 0:
+        facts = f"the values are {dtype}, which has no negative ones; found {number}"
+    raise InvalidTypeError(
+        compose(
+            f"{operation}: the scalar does not fit the values.",
+            facts,
+            remedy="convert on purpose first: tensor.to(dtype=...).",
+        )
+    )
+
+
 def _held(operation: str, dtype: Any, number: complex) -> complex:
     """The number, if the dtype does not make infinity of it."""
-    if abs(number) <= _largest(dtype) or not cmath.isfinite(number):
+    infinite = isinstance(number, float | complex) and not cmath.isfinite(number)
+    if infinite or abs(number) <= _largest(dtype):
         return number
     raise InvalidTypeError(
         compose(
@@ -170,15 +159,3 @@ def _held(operation: str, dtype: Any, number: complex) -> complex:
 @cache
 def _largest(dtype: Any) -> float:
     return float(jnp.finfo(dtype).max) if jnp.issubdtype(dtype, np.inexact) else np.inf
-
-
-@cache
-def _fitting(dtype: Any, kind: type) -> range | None:
-    """Which numbers of a kind leave the dtype as it is; None for all of them."""
-    if not jnp.issubdtype(dtype, _COMBINED_WITH[kind]):
-        return range(0)
-    if kind is int and jnp.issubdtype(dtype, np.integer):
-        # Beyond it JAX wraps around. Negative ones are right for unsigned values, too.
-        largest = int(jnp.iinfo(dtype).max)
-        return range(-largest - 1, largest + 1)
-    return None

@@ -1,4 +1,4 @@
-"""The outside world's data: metatensor, featomic and ase, one file for each package.
+"""The outside world's data: metatensor, featomic, ase, pandas and xarray, a file each.
 
 Nothing is imported here: every file needs an optional package, and says so when it is
 imported without it.

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from jaxmeta.core import Labels, TensorBlock, TensorMap
-from jaxmeta.errors import InvalidTypeError, compose
+from jaxmeta.errors import InvalidError, InvalidTypeError, compose
 from jaxmeta.io.archive import Place
 from jaxmeta.io.conversion import Conversion
 from jaxmeta.io.directory import LOCAL_MAGIC
@@ -246,6 +246,8 @@ def _write(file: Any, chunks: Iterable[bytes | np.ndarray]) -> None:
 
 
 def _with_suffix(path: str) -> str:
+    if not os.path.basename(path):
+        raise InvalidError(compose("save: the path names no file.", f"found {path!r}"))
     if path.endswith(".mts"):
         return path
     path = f"{path}.mts"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from jaxmeta.core import TensorBlock, TensorMap
 from jaxmeta.core._names import dimension_names
 from jaxmeta.errors import InvalidError, InvalidTypeError, MissingError, choices, compose
@@ -20,11 +22,17 @@ def check_block(operation: str, block: Any) -> TensorBlock:
     return _check_class(operation, block, TensorBlock)
 
 
-def _check_class(operation: str, data: Any, wanted: type) -> Any:
+def check_tensor(operation: str, tensor: Any) -> Any:
+    """The argument, if it is a map or a block."""
+    return _check_class(operation, tensor, TensorMap, TensorBlock)
+
+
+def _check_class(operation: str, data: Any, *wanted: type) -> Any:
     if not isinstance(data, wanted):
+        names = " or a ".join(one.__name__ for one in wanted)
         raise InvalidTypeError(
             compose(
-                f"{operation}: the argument must be a {wanted.__name__}.",
+                f"{operation}: the argument must be a {names}.",
                 f"found {type(data).__module__}.{type(data).__qualname__}",
             )
         )
@@ -33,7 +41,7 @@ def _check_class(operation: str, data: Any, wanted: type) -> Any:
 
 def check_choice(operation: str, argument: str, given: Any, allowed: Sequence[str]) -> str:
     """The argument, if it is one of the words allowed for it."""
-    if given not in allowed:
+    if not isinstance(given, str) or given not in allowed:
         raise InvalidError(
             compose(
                 f"{operation}: there is no {argument} {given!r} here.",
@@ -41,6 +49,19 @@ def check_choice(operation: str, argument: str, given: Any, allowed: Sequence[st
             )
         )
     return given
+
+
+def check_number(operation: str, argument: str, given: Any) -> float:
+    """The argument, if it is a real number that is not negative."""
+    number = isinstance(given, int | float | np.integer | np.floating)
+    if not number or isinstance(given, bool) or not given >= 0:
+        raise InvalidTypeError(
+            compose(
+                f"{operation}: {argument} must be a number that is not negative.",
+                f"found {given!r}, a {type(given).__name__}",
+            )
+        )
+    return float(given)
 
 
 def names_to_reduce(

@@ -1,16 +1,19 @@
-"""Gradients: dropping explicit gradient blocks."""
+"""Gradients: dropping explicit ones, stopping those of JAX."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import jax
+from jax.core import Tracer
+
 from jaxmeta.core import TensorBlock, TensorMap
 from jaxmeta.core._layout import BlockLayout, block_layout
 from jaxmeta.core._names import gradient_name
 from jaxmeta.core._plans import Plan, Step, keep, plan_for
 from jaxmeta.core._results import bare, block_by_block, plan_of, run
-from jaxmeta.errors import InvalidTypeError, MissingError, choices, compose
+from jaxmeta.errors import InvalidError, InvalidTypeError, MissingError, choices, compose
 from jaxmeta.operations._arguments import check_block, check_map
 
 
@@ -61,24 +64,151 @@ def remove_gradients_block(
     return _remove(operation, check_block(operation, block), remove)
 
 
-def _remove(operation: str, data: Any, remove: str | Sequence[str] | None) -> Any:
-    names = None
-    if remove is not None:
-        given = (remove,) if isinstance(remove, str) else remove
-        if not isinstance(given, Iterable):
-            raise InvalidTypeError(
-                compose(
-                    f"{operation}: the gradients to remove are a name, or a list of them.",
-                    f"found {remove!r}",
-                )
+def detach(tensor: TensorMap) -> TensorMap:
+    """The same map, through whose arrays no derivative of JAX flows.
+
+    Values and gradients: the same numbers, each array through `jax.lax.stop_gradient`, so
+    that `jax.grad` takes them for constants. Explicit gradients stay where they are;
+    `remove_gradients` drops them.
+
+    Arguments:
+        tensor: any map; dynamic samples and gradients of gradients too.
+
+    Example:
+        >>> import jax, jax.numpy as jnp
+        >>> from jaxmeta import Labels
+        >>> block = TensorBlock(
+        ...     jnp.ones((2, 1)), Labels.range("s", 2), [], Labels.range("n", 1)
+        ... )
+        >>> tensor = TensorMap(Labels.single(), [block])
+        >>> slope = jax.grad(lambda t: jnp.sum(detach(t)[0].values * t[0].values ** 2))
+        >>> slope(tensor)[0].values.ravel().tolist()
+        [2.0, 2.0]
+    """
+    return _detached(check_map("detach", tensor))
+
+
+def detach_block(block: TensorBlock) -> TensorBlock:
+    """`detach` for one block.
+
+    Example:
+        >>> import jax, jax.numpy as jnp
+        >>> from jaxmeta import Labels
+        >>> block = TensorBlock(
+        ...     jnp.ones((2, 1)), Labels.range("s", 2), [], Labels.range("n", 1)
+        ... )
+        >>> jax.grad(lambda b: jnp.sum(detach_block(b).values))(block).values.tolist()
+        [[0.0], [0.0]]
+    """
+    return _detached(check_block("detach_block", block))
+
+
+def requires_grad(tensor: TensorMap, requires_grad: bool = True) -> TensorMap:
+    """Not in JAX: functions are differentiated, arrays do not ask for it.
+
+    metatensor sets a flag of arrays of torch here. With ``requires_grad=False`` this is
+    `detach`, as it is there; True, which has no meaning in JAX, is refused.
+
+    Arguments:
+        tensor: any map.
+        requires_grad: False.
+
+    Raises:
+        InvalidError: for True; the message tells what to do instead.
+
+    Example:
+        >>> import jax, jax.numpy as jnp
+        >>> from jaxmeta import Labels
+        >>> block = TensorBlock(
+        ...     jnp.ones((2, 1)), Labels.range("s", 2), [], Labels.range("n", 1)
+        ... )
+        >>> tensor = TensorMap(Labels.single(), [block])
+        >>> slope = jax.grad(lambda t: jnp.sum(requires_grad(t, False)[0].values))
+        >>> slope(tensor)[0].values.ravel().tolist()
+        [0.0, 0.0]
+    """
+    check_map("requires_grad", tensor)
+    refuse_requires_grad("requires_grad", requires_grad)
+    return _detached(tensor)
+
+
+def requires_grad_block(block: TensorBlock, requires_grad: bool = True) -> TensorBlock:
+    """`requires_grad` for one block.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from jaxmeta import Labels
+        >>> block = TensorBlock(
+        ...     jnp.ones((2, 1)), Labels.range("s", 2), [], Labels.range("n", 1)
+        ... )
+        >>> requires_grad_block(block, False) == block
+        True
+    """
+    check_block("requires_grad_block", block)
+    refuse_requires_grad("requires_grad_block", requires_grad)
+    return _detached(block)
+
+
+def refuse_requires_grad(operation: str, given: Any) -> None:
+    """Raise where metatensor's flag of arrays of torch is asked for."""
+    if not isinstance(given, bool):
+        raise InvalidTypeError(
+            compose(f"{operation}: requires_grad is True or False.", f"found {given!r}")
+        )
+    if given:
+        raise InvalidError(
+            compose(
+                f"{operation}: arrays of JAX have no flag that asks for derivatives.",
+                "found requires_grad=True",
+                remedy="jax.grad(function)(tensor) differentiates a function of any map; "
+                "detach(tensor) stops derivatives.",
             )
-        names = tuple(gradient_name(name, operation) for name in given)
-    return run(plan_for(bare(data._layout), _plan, operation, names), data)
+        )
 
 
-def _plan(own: Any, operation: str, names: tuple[str, ...] | None) -> Plan[Any]:
+def _detached(data: Any) -> Any:
+    leaves = tuple(
+        jax.lax.stop_gradient(leaf) if isinstance(leaf, Tracer) else leaf
+        for leaf in data._leaves
+    )
+    return type(data)._view(data._layout, leaves)
+
+
+def _remove(operation: str, data: Any, remove: str | Sequence[str] | None) -> Any:
+    names = _names(operation, "to remove", remove)
+    keep_them = names is None  # none of the names is kept, that is: no gradient
+    plan = plan_for(bare(data._layout), _plan, operation, names or (), keep_them)
+    return run(plan, data)
+
+
+def plan_to_keep(
+    operation: str, data: Any, gradients: str | Sequence[str] | None
+) -> Plan[Any]:
+    """The plan of a map or block with some of its gradients, with all of them for None."""
+    names = _names(operation, "to keep", gradients)
+    keep_them = names is not None
+    return plan_for(bare(data._layout), _plan, operation, names or (), keep_them)
+
+
+def _names(operation: str, purpose: str, given: Any) -> tuple[str, ...] | None:
+    if given is None:
+        return None
+    several = (given,) if isinstance(given, str) else given
+    if not isinstance(several, Iterable) or getattr(several, "ndim", 1) == 0:
+        raise InvalidTypeError(
+            compose(
+                f"{operation}: the gradients {purpose} are a name, or a list of them.",
+                f"found {given!r}",
+            )
+        )
+    return tuple(gradient_name(name, operation) for name in several)
+
+
+def _plan(own: Any, operation: str, names: tuple[str, ...], keep_them: bool) -> Plan[Any]:
+    """With only these gradients, or with all others."""
+
     def plan_block(part: BlockLayout, leaf: int, block: str) -> Any:
-        for name in names or ():
+        for name in names:
             if name not in part.offsets:
                 raise MissingError(
                     compose(
@@ -86,7 +216,7 @@ def _plan(own: Any, operation: str, names: tuple[str, ...] | None) -> Plan[Any]:
                         choices(name, part.offsets),
                     )
                 )
-        kept = [] if names is None else [g for g in part.gradients if g[0] not in names]
+        kept = [g for g in part.gradients if (g[0] in names) == keep_them]
         steps: list[Step] = [keep(leaf + i) for i in range(2 if part.dynamic else 1)]
         for name, gradient in kept:
             start = leaf + part.offsets[name]

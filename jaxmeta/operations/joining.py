@@ -14,8 +14,8 @@ from jaxmeta.core._differences import (
     check_same_block,
     check_same_labels,
     check_same_parameters,
-    matched_keys,
 )
+from jaxmeta.core._key_choices import DifferentKeys, check_different_keys, common_keys
 from jaxmeta.core._layout import BlockLayout, Layout, layout
 from jaxmeta.core._plans import Plan, Step, plan_for
 from jaxmeta.core._rearrangement import Rearrangement, Source, static_samples
@@ -25,13 +25,12 @@ from jaxmeta.operations._arguments import check_block, check_choice, check_map
 
 
 AXES = ("samples", "properties")
-DIFFERENT_KEYS = ("error", "intersection", "union")
 
 
 def join(
     tensors: Sequence[TensorMap],
     axis: str,
-    different_keys: str = "error",
+    different_keys: DifferentKeys = "error",
     add_dimension: str | None = None,
 ) -> TensorMap:
     """Join maps along the samples or the properties, block by block.
@@ -68,7 +67,7 @@ def join(
     """
     tensors = _checked("join", tensors, check_map)
     check_choice("join", "axis", axis, AXES)
-    check_choice("join", "different_keys", different_keys, DIFFERENT_KEYS)
+    check_different_keys("join", different_keys)
     if len(tensors) == 1 and add_dimension is None:
         return tensors[0]
     layouts = tuple(bare(tensor._layout) for tensor in tensors)
@@ -143,12 +142,12 @@ def _plan_maps(
     first: Layout,
     others: tuple[Layout, ...],
     axis: str,
-    different_keys: str,
+    different_keys: DifferentKeys,
     add_dimension: str | None,
 ) -> Plan[Any]:
     maps = (first, *others)
     starts = np.cumsum([0, *[one.offsets[-1] for one in maps]]).tolist()
-    keys = _common_keys(maps, different_keys)
+    keys = common_keys("join", maps, different_keys)
     positions = [one.keys._index.find(keys.values) for one in maps]
     steps: list[Step] = []
     blocks = []
@@ -162,19 +161,6 @@ def _plan_maps(
         blocks.append(block)
         steps += below
     return plan_of(first, layout(keys, tuple(blocks)), steps)
-
-
-def _common_keys(maps: Sequence[Layout], different_keys: str) -> Labels:
-    keys = maps[0].keys
-    for other in maps[1:]:
-        if different_keys == "error" or other.keys.names != keys.names:
-            matched_keys("join", maps[0], other)
-        elif different_keys == "union":
-            keys = keys.union(other.keys)
-        else:
-            # In the order of the first map, whichever side is the shorter.
-            keys = keys.difference(keys.difference(other.keys))
-    return keys
 
 
 def _joined(

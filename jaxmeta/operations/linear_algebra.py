@@ -15,7 +15,7 @@ from jaxmeta.core._plans import Plan, Step, plan_for
 from jaxmeta.core._precision import check_inexact, check_same_dtype
 from jaxmeta.core._rearrangement import static_samples
 from jaxmeta.core._results import bare, pair_by_pair, plan_of, run
-from jaxmeta.core._scalars import refuse_nested
+from jaxmeta.core._second_order import refuse_nested
 from jaxmeta.errors import InvalidError, InvalidTypeError, compose
 from jaxmeta.operations._arguments import check_map
 from jaxmeta.operations._least_squares import least_squares
@@ -99,6 +99,13 @@ def _fit(operation: str, X: TensorMap, Y: TensorMap, rcond: float | None) -> Ten
     for tensor in (check_map(operation, X), check_map(operation, Y)):
         check_inexact(operation, tensor, "the weights")
     check_same_dtype(operation, X, Y, ("X", "Y"))
+    if X.dtype is not None and jnp.finfo(X.dtype).bits < 32:
+        raise InvalidTypeError(
+            compose(
+                f"{operation}: the values are {X.dtype}, which no solver takes.",
+                remedy="convert on purpose first: tensor.to(dtype=jnp.float32).",
+            )
+        )
     plan = plan_for(bare(X._layout), _plan, bare(Y._layout), operation, rcond)
     return run(plan, X, [Y])
 
@@ -120,7 +127,8 @@ def _check_system(operation: str, name: str, x: BlockLayout, y: BlockLayout) -> 
         static_samples(part, operation)
         for parameter, gradient in part.gradients:
             static_samples(gradient, operation)
-            refuse_nested(operation, name, parameter, gradient)
+            for inner, _ in gradient.gradients:
+                refuse_nested(operation, f"gradient {parameter!r} of {name}", inner)
     check_same_block(operation, name, x, y, ("samples", "components"), gradients=True)
     parts = [x, *(gradient for _, gradient in x.gradients)]
     rows = sum(_rows(part, operation) for part in parts)
@@ -148,19 +156,29 @@ def _system(arrays: tuple[Any, ...]) -> tuple[Any, Any]:
     half = len(arrays) // 2
     sides = []
     for side in (arrays[:half], arrays[half:]):
-        rows = [array.reshape(-1, array.shape[-1]) for array in side]
+        rows = [a.reshape(prod(a.shape[:-1]), a.shape[-1]) for a in side]
         sides.append(jnp.concatenate(rows) if len(rows) > 1 else rows[0])
     return sides[0], sides[1]
 
 
 def _lstsq(*arguments: Any) -> Any:
     *arrays, rcond = arguments
-    return least_squares(*_system(tuple(arrays)), rcond).T
+    x, y = _system(tuple(arrays))
+    return _no_weights(x, y) if _is_empty(x, y) else least_squares(x, y, rcond).T
 
 
 def _solve(*arguments: Any) -> Any:
     *arrays, _ = arguments
-    return jnp.linalg.solve(*_system(tuple(arrays))).T
+    x, y = _system(tuple(arrays))
+    return _no_weights(x, y) if _is_empty(x, y) else jnp.linalg.solve(x, y).T
+
+
+def _is_empty(x: Any, y: Any) -> bool:
+    return 0 in (x.shape[1], y.shape[1])
+
+
+def _no_weights(x: Any, y: Any) -> Any:
+    return jnp.zeros((y.shape[1], x.shape[1]), x.dtype)
 
 
 _KERNELS = {"lstsq": _lstsq, "solve": _solve}

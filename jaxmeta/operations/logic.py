@@ -11,7 +11,12 @@ from jaxmeta.core import TensorBlock, TensorMap
 from jaxmeta.core._differences import AXES, check_same_block, check_same_map
 from jaxmeta.core._equality import EXACT, Tolerance, compare
 from jaxmeta.errors import InvalidTypeError, NotEqualError, compose
-from jaxmeta.operations._arguments import check_block, check_choice, check_map
+from jaxmeta.operations._arguments import (
+    check_block,
+    check_choice,
+    check_map,
+    check_number,
+)
 
 
 RTOL = 1e-13
@@ -90,7 +95,7 @@ def allclose(
         >>> allclose(tensor, 1.001 * tensor), allclose(tensor, 1.001 * tensor, rtol=0.01)
         (False, True)
     """
-    tolerance = Tolerance(rtol, atol, equal_nan, exact=False)
+    tolerance = _tolerance("allclose", rtol, atol, equal_nan)
     return _holds("allclose", check_map, tensor_1, tensor_2, tolerance)
 
 
@@ -107,7 +112,7 @@ def allclose_raise(
         NotEqualError: when the maps differ by more.
         InvalidTypeError: for values that are traced.
     """
-    tolerance = Tolerance(rtol, atol, equal_nan, exact=False)
+    tolerance = _tolerance("allclose", rtol, atol, equal_nan)
     _demand("allclose", check_map, tensor_1, tensor_2, tolerance)
 
 
@@ -119,7 +124,7 @@ def allclose_block(
     equal_nan: bool = False,
 ) -> bool | jax.Array:
     """`allclose` for blocks."""
-    tolerance = Tolerance(rtol, atol, equal_nan, exact=False)
+    tolerance = _tolerance("allclose_block", rtol, atol, equal_nan)
     return _holds("allclose_block", check_block, block_1, block_2, tolerance)
 
 
@@ -136,8 +141,14 @@ def allclose_block_raise(
         NotEqualError: when the blocks differ by more.
         InvalidTypeError: for values that are traced.
     """
-    tolerance = Tolerance(rtol, atol, equal_nan, exact=False)
+    tolerance = _tolerance("allclose_block", rtol, atol, equal_nan)
     _demand("allclose_block", check_block, block_1, block_2, tolerance)
+
+
+def _tolerance(operation: str, rtol: float, atol: float, equal_nan: bool) -> Tolerance:
+    rtol = check_number(operation, "rtol", rtol)
+    atol = check_number(operation, "atol", atol)
+    return Tolerance(rtol, atol, bool(equal_nan), exact=False)
 
 
 def _holds(operation: str, check: Any, one: Any, two: Any, tolerance: Tolerance) -> Any:
@@ -248,5 +259,11 @@ def equal_metadata_block_raise(
 def _axes(operation: str, check: str | Sequence[str]) -> tuple[str, ...]:
     if isinstance(check, str) and check == "all":
         return AXES
+    if not isinstance(check, str | Sequence):
+        raise InvalidTypeError(
+            compose(
+                f"{operation}: check must be 'all' or a list of axes.", f"found {check!r}"
+            )
+        )
     given = (check,) if isinstance(check, str) else tuple(check)
     return tuple(check_choice(operation, "axis", axis, AXES) for axis in given)

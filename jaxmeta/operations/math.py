@@ -1,14 +1,17 @@
-"""Arithmetic: add, subtract, multiply, divide, pow, dot."""
+"""Arithmetic: add, subtract, multiply, divide, pow, abs, dot."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from jaxmeta.core import TensorMap, _arithmetic
+from jaxmeta.core._key_choices import DifferentKeys
 from jaxmeta.operations._arguments import check_map
 
 
-def add(A: TensorMap, B: TensorMap | Any) -> TensorMap:
+def add(
+    A: TensorMap, B: TensorMap | Any, different_keys: DifferentKeys = "error"
+) -> TensorMap:
     r"""Add two maps, or a scalar to every value.
 
     Values: :math:`A + B`. Gradients: :math:`\nabla A + \nabla B`; a scalar leaves them
@@ -19,6 +22,9 @@ def add(A: TensorMap, B: TensorMap | Any) -> TensorMap:
         A: the left operand; the result has its keys, in its order.
         B: a map with the same keys (in any order), samples, components and properties;
             or a scalar of the same kind of number.
+        different_keys: what to do with keys that only one map has: ``"error"``; take the
+            block that is not there for zero (``"union"``, the keys of `A` come first); or
+            leave the other one out (``"intersection"``).
 
     Raises:
         NotEqualError: when the metadata differ; the message tells the first difference.
@@ -35,10 +41,12 @@ def add(A: TensorMap, B: TensorMap | Any) -> TensorMap:
         >>> add(A, A)[0].values.ravel().tolist(), add(A, 1)[0].values.ravel().tolist()
         ([2.0, 2.0], [2.0, 2.0])
     """
-    return _arithmetic.add(check_map("add", A), B)
+    return _arithmetic.add(check_map("add", A), B, different_keys)
 
 
-def subtract(A: TensorMap, B: TensorMap | Any) -> TensorMap:
+def subtract(
+    A: TensorMap, B: TensorMap | Any, different_keys: DifferentKeys = "error"
+) -> TensorMap:
     r"""Subtract a map, or a scalar from every value.
 
     Values: :math:`A - B`. Gradients: :math:`\nabla A - \nabla B`, with the union of the
@@ -56,19 +64,24 @@ def subtract(A: TensorMap, B: TensorMap | Any) -> TensorMap:
         >>> subtract(A, A)[0].values.ravel().tolist()
         [0.0, 0.0]
     """
-    return _arithmetic.subtract(check_map("subtract", A), B)
+    return _arithmetic.subtract(check_map("subtract", A), B, different_keys)
 
 
-def multiply(A: TensorMap, B: TensorMap | Any) -> TensorMap:
+def multiply(
+    A: TensorMap, B: TensorMap | Any, different_keys: DifferentKeys = "error"
+) -> TensorMap:
     r"""Multiply two maps value by value, or every value by a scalar.
 
     Values: :math:`A B`. Gradients: :math:`B \nabla A + A \nabla B`, with the union of the
-    gradient rows.
+    gradient rows. Gradients of gradients: :math:`B \nabla_y \nabla_x A + \nabla_x A
+    \nabla_y B + \nabla_y A \nabla_x B + A \nabla_y \nabla_x B`, with rows for all pairs
+    of gradient rows of one sample. They need the gradients by x and y of the values.
+    Products of integers wrap around where they are too large, as those of numpy.
 
     Arguments and errors are those of `add`, and:
 
     Raises:
-        NestedGradientsError: for gradients of gradients in the product of two maps.
+        NestedGradientsError: where a first derivative is missing, or at a third order.
 
     Example:
         >>> import jax.numpy as jnp
@@ -80,17 +93,20 @@ def multiply(A: TensorMap, B: TensorMap | Any) -> TensorMap:
         >>> multiply(A, A)[0].values.ravel().tolist()
         [4.0, 4.0]
     """
-    return _arithmetic.multiply(check_map("multiply", A), B)
+    return _arithmetic.multiply(check_map("multiply", A), B, different_keys)
 
 
-def divide(A: TensorMap, B: TensorMap | Any) -> TensorMap:
+def divide(
+    A: TensorMap, B: TensorMap | Any, different_keys: DifferentKeys = "error"
+) -> TensorMap:
     r"""Divide by a map value by value, or every value by a scalar.
 
     Values: :math:`A / B`. Gradients: :math:`\nabla A / B - A \nabla B / B^2`, with the
-    union of the gradient rows.
+    union of the gradient rows. Gradients of gradients by the chain rule, as in `multiply`.
 
     Arguments and errors are those of `multiply`; integer values are refused, because
-    their quotients are none.
+    their quotients are none. With ``different_keys="union"`` a block that `B` lacks is an
+    error, because nothing can be divided by zero.
 
     Example:
         >>> import jax.numpy as jnp
@@ -102,22 +118,90 @@ def divide(A: TensorMap, B: TensorMap | Any) -> TensorMap:
         >>> divide(A, 4)[0].values.ravel().tolist()
         [0.5, 0.5]
     """
-    return _arithmetic.divide(check_map("divide", A), B)
+    return _arithmetic.divide(check_map("divide", A), B, different_keys)
 
 
-def dot(A: TensorMap, B: TensorMap) -> TensorMap:
+def pow(A: TensorMap, B: float | Any) -> TensorMap:
+    r"""Raise every value to a power.
+
+    Values: :math:`A^B`. Gradients: :math:`B A^{B-1} \nabla A`. Gradients of gradients:
+    :math:`B A^{B-1} \nabla_y \nabla_x A + B (B-1) A^{B-2} \nabla_x A \nabla_y A`.
+
+    Arguments:
+        A: any map with static samples.
+        B: a scalar of the same kind of number; a negative or traced one needs values that
+            are no integers. Powers of integers wrap around where they are too large, as
+            those of numpy.
+
+    Raises:
+        InvalidTypeError: for an exponent that is a map, or of another kind of number; for
+            bools.
+        NestedGradientsError: where a first derivative is missing, or at a third order.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from jaxmeta import Labels, TensorBlock
+        >>> block = TensorBlock(
+        ...     3 * jnp.ones((2, 1)), Labels.range("s", 2), [], Labels.range("n", 1)
+        ... )
+        >>> pow(TensorMap(Labels.single(), [block]), 2)[0].values.ravel().tolist()
+        [9.0, 9.0]
+    """
+    return _arithmetic.power(check_map("pow", A), B)
+
+
+def abs(A: TensorMap) -> TensorMap:
+    r"""The absolute value of every value; of complex ones it is real.
+
+    Values: :math:`|A|`. Gradients: :math:`\mathrm{Re}(A^* \nabla A) / |A|`, which is
+    :math:`\mathrm{sign}(A) \nabla A` for real values and zero where :math:`A = 0`.
+
+    Arguments:
+        A: any map with static samples.
+
+    Raises:
+        NestedGradientsError: where a first derivative is missing, or at a third order.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from jaxmeta import Labels, TensorBlock
+        >>> block = TensorBlock(
+        ...     jnp.array([[-1.0], [2.0]]), Labels.range("s", 2), [], Labels.range("n", 1)
+        ... )
+        >>> abs(TensorMap(Labels.single(), [block]))[0].values.ravel().tolist()
+        [1.0, 2.0]
+    """
+    return _arithmetic.absolute(check_map("abs", A))
+
+
+def dot(A: TensorMap, B: TensorMap, different_keys: DifferentKeys = "error") -> TensorMap:
     r"""The scalar products of the rows of two maps, block by block.
 
     Values: :math:`A B^T`, so that the properties of the result are the samples of `B`.
-    Gradients: :math:`(\nabla A) B^T`; gradients of gradients alike.
+    Gradients: :math:`(\nabla A) B^T + A (\nabla B)^T`; gradients of gradients by the
+    product rule, at any depth.
+
+    A gradient of the result has the rows of the one of `A`, in their order. If `B` has the
+    gradient, further rows follow that are not among these: for each sample of `A`, those
+    with the labels (without ``sample``) that rows of the gradient of `B` have, by first
+    appearance. What belongs to one sample of `B` is zero for the properties of others.
+    At depth two the rows are those of :math:`(\nabla_y \nabla_x A) B^T`, then of
+    :math:`(\nabla_x A) (\nabla_y B)^T`, of :math:`(\nabla_y A) (\nabla_x B)^T`, and of
+    :math:`A (\nabla_y \nabla_x B)^T`. (metatensor refuses gradients of `B`.)
 
     Arguments:
-        A: any map.
-        B: a map with the same keys and properties, without components and gradients.
+        A: any map with static samples.
+        B: a map with the same keys (in any order) and properties, without components.
+        different_keys: what to do with keys that only one map has: ``"error"``, or leave
+            them out (``"intersection"``). With ``"union"`` no key may be missing, because
+            nobody knows which samples a block would have that is not there.
 
     Raises:
-        NotEqualError: when keys or properties differ.
-        InvalidError: when `B` has components or gradients.
+        NotEqualError: when keys or properties differ, or the labels of gradients by one
+            parameter (other than their rows).
+        InvalidError: when `B` has components.
+        NestedGradientsError: when `B` has gradients and there is a gradient by x and y on
+            one side, but none by y.
 
     Example:
         >>> import jax.numpy as jnp
@@ -129,4 +213,4 @@ def dot(A: TensorMap, B: TensorMap) -> TensorMap:
         >>> dot(A, A)[0].values.tolist()
         [[3.0, 3.0], [3.0, 3.0]]
     """
-    return _arithmetic.dot(check_map("dot", A), B)
+    return _arithmetic.dot(check_map("dot", A), B, different_keys)

@@ -7,31 +7,16 @@ from typing import Any
 
 import jax
 import numpy as np
-from jax.core import Tracer
 
 from jaxmeta.core import Labels, TensorBlock, TensorMap
-from jaxmeta.core._kernels import take_properties, take_rows
-from jaxmeta.core._label_values import host_array
 from jaxmeta.core._layout import BlockLayout
-from jaxmeta.core._plans import Plan, Step, keep, plan_for
-from jaxmeta.core._rearrangement import (
-    Rearrangement,
-    Source,
-    gathered,
-    index_array,
-    is_identity,
-    static_samples,
-    with_properties,
-)
+from jaxmeta.core._plans import Plan, plan_for
+from jaxmeta.core._positions import checked_positions, host_positions
+from jaxmeta.core._queries import check_names
+from jaxmeta.core._rearrangement import static_samples
 from jaxmeta.core._results import bare, block_by_block, plan_of, run
-from jaxmeta.errors import (
-    InvalidError,
-    InvalidTypeError,
-    MissingError,
-    OutOfRangeError,
-    choices,
-    compose,
-)
+from jaxmeta.core._taking import Kept, Planned, take
+from jaxmeta.errors import InvalidTypeError, compose
 from jaxmeta.operations._arguments import check_block, check_choice, check_map
 
 
@@ -47,11 +32,13 @@ def slice(tensor: TensorMap, axis: str, selection: Selection) -> TensorMap:
     Gradients of gradients follow. A block may end up with no rows.
 
     Arguments:
-        tensor: any map with static samples.
+        tensor: any map; its samples must be static if some of them are selected.
         axis: ``"samples"`` or ``"properties"``.
         selection: `Labels` with some or all names of the axis: every entry that matches
             is kept; or positions, without repetition. Samples come in the order of the
-            positions; properties keep their order.
+            positions, or of the labels if these have all names in order; else samples,
+            and properties always, keep their order. (`TensorMap.sel` never reorders, and
+            takes values by name, functions and masks.)
 
     Raises:
         InvalidError: for another axis, or positions that stand twice.
@@ -89,110 +76,57 @@ def slice_block(block: TensorBlock, axis: str, selection: Selection) -> TensorBl
 
 def _slice(operation: str, data: Any, axis: str, selection: Selection) -> Any:
     check_choice(operation, "axis", axis, AXES)
-    wanted = (
-        selection if isinstance(selection, Labels) else _positions(operation, selection)
+    wanted = hashable(operation, axis, selection)
+    return run(plan_for(bare(data._layout), _plan, operation, axis, wanted), data)
+
+
+def hashable(operation: str, axis: str, selection: Selection) -> Labels | bytes:
+    """What to select in a form that plans are remembered by: labels, or positions."""
+    if isinstance(selection, Labels):
+        return selection
+    positions = host_positions(
+        operation, selection, "the selection", "Labels or a list of positions"
     )
-    plan = plan_for(bare(data._layout), _plan, operation, axis, wanted)
-    return run(plan, data)
-
-
-def _positions(operation: str, selection: Any) -> bytes:
-    """Positions as bytes of int64: hashable, and quick to compare."""
-    if isinstance(selection, Tracer):
-        raise InvalidTypeError(
-            compose(
-                f"{operation}: the selection is traced by JAX, but labels are static.",
-                remedy="select with values known outside the traced function.",
-            )
-        )
-    positions = host_array(selection, operation)
-    if positions.size == 0 and not hasattr(selection, "dtype"):
-        positions = np.zeros(0, np.int64)
-    if positions.ndim != 1 or positions.dtype.kind not in "iu":
+    if positions.dtype == np.bool_:
         raise InvalidTypeError(
             compose(
                 f"{operation}: the selection must be Labels or a list of positions.",
-                f"found {type(selection).__name__} of dtype {positions.dtype} and shape "
-                f"{positions.shape}",
-                remedy="np.flatnonzero(mask) makes positions of a mask."
-                if positions.dtype == np.bool_
-                else "",
+                f"found a mask of shape {positions.shape}",
+                remedy=f"sel({axis}=...) takes masks, and functions that make them; "
+                "np.flatnonzero(mask) makes positions of a mask.",
             )
         )
-    return positions.astype(np.int64).tobytes()
+    return positions.tobytes()
 
 
 def _plan(own: Any, operation: str, axis: str, wanted: Labels | bytes) -> Plan[Any]:
-    def plan_block(part: BlockLayout, leaf: int, name: str) -> Any:
-        samples = static_samples(part, operation)
-        labels = samples if axis == "samples" else part.properties
-        positions = _selected(operation, name, axis, labels, wanted)
-        if axis == "samples":
-            return _some_samples(part, leaf, samples, positions)
-        return _some_properties(operation, part, leaf, np.sort(positions))
+    return plan_of(own, *sliced(own, operation, axis, wanted))
 
-    return plan_of(own, *block_by_block(own, plan_block))
+
+def sliced(
+    own: Any, operation: str, axis: str, wanted: Labels | bytes, which: str = ""
+) -> tuple[Any, list[Any]]:
+    """The layout of a slice and its steps; `which` selection it is, for messages."""
+
+    def plan_block(part: BlockLayout, leaf: int, name: str) -> Planned:
+        labels = axis_labels(operation, axis, part)
+        positions = _selected(operation + which, name, axis, labels, wanted)
+        if axis == "properties":
+            positions = np.sort(positions)
+        return take(operation, part, leaf, Kept.along(axis, positions))
+
+    return block_by_block(own, plan_block)
+
+
+def axis_labels(operation: str, axis: str, part: BlockLayout) -> Labels:
+    """The samples, which must be static, or the properties of a block."""
+    return static_samples(part, operation) if axis == "samples" else part.properties
 
 
 def _selected(
     operation: str, block: str, axis: str, labels: Labels, wanted: Labels | bytes
 ) -> np.ndarray:
     if isinstance(wanted, Labels):
-        for name in wanted.names:
-            if name not in labels.names:
-                raise MissingError(
-                    compose(
-                        f"{operation}: the {axis} have no dimension {name!r}.",
-                        choices(name, labels.names),
-                    )
-                )
-        return np.sort(labels.select(wanted))
-    positions = np.frombuffer(wanted, np.int64)
-    outside = (positions < 0) | (positions >= len(labels))
-    if outside.any():
-        raise OutOfRangeError(
-            compose(
-                f"{operation}: a position lies outside the {axis} of {block}.",
-                f"found {positions[outside][0]}, there are {len(labels)} {axis}",
-            )
-        )
-    if len(np.unique(positions)) != len(positions):
-        values, counts = np.unique(positions, return_counts=True)
-        raise InvalidError(
-            compose(
-                f"{operation}: every position can be selected once.",
-                f"found {values[counts > 1][0]} {counts.max()} times",
-                remedy="the rows of the result would not be unique.",
-            )
-        )
-    return positions
-
-
-def _some_samples(
-    part: BlockLayout, leaf: int, samples: Labels, positions: np.ndarray
-) -> tuple[BlockLayout, list[Step]]:
-    target = np.full(len(samples), -1)
-    target[positions] = np.arange(len(positions))
-    kept = Labels(samples.names, samples.values[positions], assume_unique=True)
-    rows = Rearrangement(_take, part.properties, "distinct")
-    return rows.block([Source(part, leaf, target)], kept)
-
-
-def _take(sources: Sequence[Source], rows: int, root: np.ndarray) -> Step:
-    (source,) = sources
-    positions = gathered(source.target, rows, absent=source.rows)
-    if is_identity(positions, source.rows):
-        return keep(source.leaf)
-    return Step(take_rows, (source.leaf,), (index_array(positions),))
-
-
-def _some_properties(
-    operation: str, part: BlockLayout, leaf: int, positions: np.ndarray
-) -> tuple[BlockLayout, list[Step]]:
-    if is_identity(positions, len(part.properties)):
-        return part, [keep(leaf + i) for i in range(part.size)]
-    index = index_array(positions)
-    old = part.properties
-    kept = Labels(old.names, old.values[positions], assume_unique=True)
-    steps = [Step(take_properties, (leaf + i,), (index,)) for i in range(part.size)]
-    return with_properties(part, kept, operation), steps
+        check_names(operation, axis, wanted.names, labels.names)
+        return labels.select(wanted)
+    return checked_positions(operation, f"the {axis} of {block}", wanted, len(labels))
