@@ -12,11 +12,11 @@ PYTEST := $(RUN) -m pytest --numprocesses=auto --maxprocesses=8 --dist=worksteal
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-long lint format bench docs clean
+.PHONY: help demo test test-long lint format bench bench-torch docs clean
 
 help:  ## say what can be made
 	@echo "make TARGET [PYTHON=python3.13] [TESTS=tests/core]"
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-11s %s\n", $$1, $$2}' Makefile
 
 demo: $(VENV)/.has-demo  ## show what jaxmeta does, in a minute
 	@$(RUN) -m jaxmeta.demo
@@ -41,6 +41,8 @@ format: $(VENV)/.has-lint  ## put the code into the house's format
 
 bench: $(VENV)/.has-bench  ## measure every number there is a goal for
 	@$(RUN) -m benchmarks $(BENCH)
+
+bench-torch: $(VENV)/.has-bench-torch bench  ## the same, beside metatensor-torch too
 
 docs: $(VENV)/.has-docs  ## build docs/_build/html
 	@echo "building docs/_build/html"

@@ -35,7 +35,8 @@ create() {
 }
 
 install_by_uv() {
-    by_uv && uv pip install --python "$folder/bin/python" $requirements
+    # Where torch has a CPU build, pip is the one that has been told.
+    [ "$needs" != bench-torch ] && by_uv && uv pip install --python "$folder/bin/python" $requirements
 }
 
 install_by_pip() {

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from strategies import untyped
 
 
 @pytest.fixture(scope="session")
@@ -21,3 +23,10 @@ def data_folder() -> Path:
 def rng() -> np.random.Generator:
     """A random generator that gives the same numbers in every run."""
     return np.random.default_rng(20240229)
+
+
+@pytest.fixture
+def wrong_types() -> Iterator[None]:
+    """Arguments of wrong types reach jaxmeta, whose own errors are then to be seen."""
+    with untyped():
+        yield

@@ -58,7 +58,8 @@ GUESTS = {"demo"}
 # Slow to import, or not there at all: `import jaxmeta` must do without.
 NEVER_AT_IMPORT = {
     "ase", "beartype", "chemiscope", "chex", "featomic", "flax", "grain", "hypothesis",
-    "matplotlib", "metatensor", "optax", "torch", "tqdm", "treescope", "vesin", "xarray",
+    "matplotlib", "metatensor", "optax", "pandas", "torch", "tqdm", "treescope", "vesin",
+    "xarray",
 }  # fmt: skip
 
 MOST_LINES = 400

@@ -63,3 +63,10 @@ def test_every_page_of_the_manual_is_in_its_contents() -> None:
     index = (ROOT / "docs" / "index.md").read_text()
     listed = set(re.findall(r"^([a-z]+)$", index, re.MULTILINE))
     assert pages == listed
+
+
+def test_the_read_me_of_the_core_names_every_file() -> None:
+    core = ROOT / "jaxmeta" / "core"
+    patterns = re.findall(r"`(_[a-z_*]+\.py)`", (core / "README.md").read_text())
+    named = {path.name for pattern in patterns for path in core.glob(pattern)}
+    assert {path.name for path in core.glob("_*.py")} - {"__init__.py"} == named

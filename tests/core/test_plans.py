@@ -27,18 +27,19 @@ def test_memory_is_bounded_and_forgets_the_oldest() -> None:
     for i in range(Memory.LIMIT + 10):
         assert memory.get(i, lambda i=i: i * i) == i * i
         assert memory.get("often", lambda: "kept") == "kept"
-    assert len(memory) == Memory.LIMIT
+        assert len(memory) <= Memory.LIMIT
     assert memory.get("often", lambda: "made again") == "kept"
     assert memory.get(0, lambda: "made again") == "made again"
     assert memory.get(Memory.LIMIT + 9, lambda: "made again") == (Memory.LIMIT + 9) ** 2
 
 
 def test_memory_gives_all_threads_the_same() -> None:
-    memory = Memory()
-    results = in_threads(8, lambda _: [memory.get(i, object) for i in range(200)])
-    for i in range(200 - Memory.LIMIT // 2, 200):
-        assert len({id(result[i]) for result in results}) <= 8
-    assert len(memory) == Memory.LIMIT
+    memory, threads = Memory(), 8
+    few = in_threads(threads, lambda _: [memory.get(i, object) for i in range(32)])
+    assert all(len({id(result[i]) for result in few}) == 1 for i in range(32))
+    in_threads(threads, lambda _: [memory.get(i, object) for i in range(200)])
+    # Threads that evict at once may each take one more than they had to.
+    assert Memory.LIMIT - threads < len(memory) <= Memory.LIMIT
     again = in_threads(8, lambda _: memory.get(199, object))
     assert len({id(one) for one in again}) == 1
 
@@ -57,6 +58,28 @@ def test_plans_on_a_layout_are_bounded(
     for i in range(5):
         tensor.keys_to_properties("k", fill_value=i)
     assert len(tensor._layout.bare.plans) == 3
+
+
+@pytest.mark.parametrize(
+    "written", ["nan", "nanj", "1+nanj", "nan-infj", "nan+nanj", "1-0j"]
+)
+def test_a_complex_fill_value_is_one_key(written: str) -> None:
+    """NaN equals nothing, itself neither; and signs of zeros are not told apart."""
+    n = Labels.range("n", 1)
+    blocks = [
+        TensorBlock(jnp.ones((1, 1), complex), Labels("s", [[i]]), [], n) for i in range(2)
+    ]
+    tensor = TensorMap(Labels.range("k", 2), blocks)
+    for value in (complex(written), np.complex128(written), complex(written).conjugate()):
+        wide = tensor.keys_to_properties("k", fill_value=value).block()
+        found = complex(wide.values[0, 1])
+        assert repr(found) == repr(complex(value) + 0)
+        assert wide.values[0, 0] == 1
+    known = len(tensor._layout.plans)
+    assert known == 1 + ("inf" in written)
+    for _ in range(3):
+        tensor.keys_to_properties("k", fill_value=complex(written))
+    assert len(tensor._layout.plans) == known
 
 
 def test_info_does_not_make_plans_anew(tensor: TensorMap) -> None:

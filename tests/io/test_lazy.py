@@ -150,7 +150,7 @@ def test_some_rows(path: Path, tensor: TensorMap) -> None:
     ]
     with lazy.open(path) as file:
         for samples in selections:
-            expected = jm.slice(load(path), "samples", samples)
+            expected = load(path).sel(samples=samples)
             assert file.read(samples=samples) == expected
             narrow = file.read(samples=samples, dtype="float32")
             assert narrow.dtype == np.float32
@@ -165,7 +165,7 @@ def test_any_rows_of_any_map(tensor: TensorMap, data: st.DataObject) -> None:
         path = os.path.join(folder, "any.mts")
         save(path, tensor)
         with lazy.open(path) as file:
-            assert file.read(samples=samples) == jm.slice(tensor, "samples", samples)
+            assert file.read(samples=samples) == tensor.sel(samples=samples)
             assert file.blocks() == tensor.blocks()
 
 

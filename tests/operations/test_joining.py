@@ -171,8 +171,8 @@ def test_what_is_refused() -> None:
         jm.join([tensor, tensor[0]], "samples")  # type: ignore[list-item]
     with pytest.raises(InvalidError, match="no axis 'components'"):
         jm.join([tensor, tensor], "components")
-    with pytest.raises(InvalidError, match="no different_keys 'some'"):
-        jm.join([tensor, tensor], "samples", different_keys="some")
+    with untyped(), pytest.raises(InvalidError, match="no different_keys 'some'"):
+        jm.join([tensor, tensor], "samples", different_keys="some")  # type: ignore
     with pytest.raises(NotEqualError, match="gradients"):
         jm.join([tensor, jm.remove_gradients(tensor)], "samples", add_dimension="p")
 

@@ -28,7 +28,7 @@ from operations.peer import assert_agree, map_here
 
 import jaxmeta as jm
 from jaxmeta import Labels, TensorBlock, TensorMap
-from jaxmeta.errors import InvalidTypeError, NestedGradientsError
+from jaxmeta.errors import InvalidTypeError
 
 
 PAIRS = ["add", "subtract", "multiply", "divide"]
@@ -169,13 +169,6 @@ def test_the_order_of_the_keys_is_that_of_the_left_side() -> None:
         result = getattr(jm, name)(left, right)
         assert jm.equal(result, getattr(jm, name)(left, left))
         assert result.keys == left.keys
-
-
-@pytest.mark.parametrize("operation", [jm.multiply, jm.divide, lambda a, b: a**2])
-def test_curved_operations_refuse_gradients_of_gradients(operation: Any) -> None:
-    tensor = random_map(Recipe(nested=True))
-    with pytest.raises(NestedGradientsError, match="gradients of gradients"):
-        operation(tensor, tensor)
 
 
 # Scalars --------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from operations.examples import Recipe, random_map, with_other_numbers
 
 import jaxmeta as jm
 from jaxmeta import Labels, TensorBlock, TensorMap
-from jaxmeta.core import _plans
+from jaxmeta.core import _groups, _plans, _schedules
 from jaxmeta.core._memory import Memory
 
 
@@ -63,9 +63,9 @@ def compilations() -> Iterator[list[str]]:
     found: list[str] = []
     listening = True
 
-    def note(name: str, *_: Any, **__: Any) -> None:
-        if listening and "backend_compile" in name:
-            found.append(name)
+    def note(event: str, duration_secs: float, **_: Any) -> None:
+        if listening and "backend_compile" in event:
+            found.append(event)
 
     jax.monitoring.register_event_duration_secs_listener(note)
     try:
@@ -92,14 +92,15 @@ def test_new_labels_of_known_sizes_compile_nothing(
     assert found == []
 
 
-def test_nor_when_all_steps_are_one_program(
+def test_nor_in_groups(
     operation: Callable[[TensorMap], TensorMap], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_plans, "CALLS_BEFORE_FUSING", 0)
+    monkeypatch.setattr(_groups, "RUNS_BEFORE_COMPILING", 0)
+    monkeypatch.setattr(_schedules, "COMPILED_AT_ONCE", 100)
     tensors = [tensor_of(start) for start in (30, 40)]
-    first = operation(tensors[0])
+    first = [operation(tensors[0]) for _ in range(2)][1]
     with compilations() as found:
-        second = operation(tensors[1])
+        second = [operation(tensors[1]) for _ in range(3)][2]
     assert found == []
     for a, b in zip(jax.tree.leaves(first), jax.tree.leaves(second), strict=True):
         np.testing.assert_array_equal(a, b)
@@ -128,7 +129,8 @@ def test_a_plan_is_made_once(
         original(self, *arguments)
 
     monkeypatch.setattr(_plans.Plan, "__init__", counted)
-    operation(tensor_of(50))
+    held = tensor_of(50)  # plans live as long as the layout that they are kept on
+    operation(held)
     first = len(made)
     for _ in range(3):
         operation(tensor_of(50))

@@ -7,6 +7,7 @@ derivative of a mean is. The two agree only where every sample has every gradien
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from metatensor_oracle import block_there, map_there
 from operations.examples import Recipe, random_map, recipes, share
 from operations.jacobian import assert_exact
 from operations.peer import assert_agree, assert_blocks_agree, map_here
+from operations.transformed import assert_same_when_transformed
 
 import jaxmeta as jm
 from jaxmeta import Labels, TensorBlock, TensorMap
@@ -46,7 +48,7 @@ def test_means_as_metatensor(recipe: Recipe, names: Any) -> None:
     if 0 in recipe.rows and len(names) == 2:
         return
     theirs = mts.mean_over_samples(map_there(tensor), names)
-    assert_agree(jm.mean_over_samples(tensor, names), theirs, gradients=False)
+    assert_agree(jm.mean_over_samples(tensor, names), theirs, numbers="values")
 
 
 def test_gradients_of_means_as_metatensor_where_it_is_right() -> None:
@@ -82,7 +84,7 @@ def test_real_descriptors_as_metatensor(file: str, data_folder: Path) -> None:
     ours = map_here(theirs)
     assert_agree(jm.sum_over_samples(ours, "atom"), mts.sum_over_samples(theirs, "atom"))
     mean = mts.mean_over_samples(theirs, "atom")
-    assert_agree(jm.mean_over_samples(ours, "atom"), mean, gradients=False)
+    assert_agree(jm.mean_over_samples(ours, "atom"), mean, numbers="values")
 
 
 @pytest.mark.parametrize("operation", ["sum_over_samples", "mean_over_samples"])
@@ -106,7 +108,7 @@ def test_blocks_alone() -> None:
     assert_blocks_agree(sums, mts.sum_over_samples_block(theirs, "atom"))
     means = jm.mean_over_samples_block(block, "atom")
     peer = mts.mean_over_samples_block(theirs, "atom")
-    assert_blocks_agree(means, peer, gradients=False)
+    assert_blocks_agree(means, peer, numbers="values")
 
 
 @pytest.mark.parametrize("operation", [jm.sum_over_samples, jm.mean_over_samples])
@@ -127,16 +129,80 @@ def test_no_names_sort_the_samples() -> None:
 
 def test_a_mean_of_one_sample_each_is_the_sample_itself() -> None:
     tensor = random_map(Recipe(rows=(1,)))
-    assert jm.equal(tensor, jm.mean_over_samples(tensor, []))
+    ordered = jm.sort(tensor, "samples")
+    assert jm.equal(ordered, jm.mean_over_samples(tensor, []))
 
 
-def test_integers_are_summed_and_their_means_refused() -> None:
-    block = TensorBlock(
-        jnp.array([[3], [4]]), Labels.range("s", 2), [], Labels.range("n", 1)
+DEEP = Recipe(
+    rows=(4,), gradients=("positions", "positions/strain", "positions/strain/strain")
+)
+
+
+@pytest.mark.parametrize("operation", [jm.sum_over_samples, jm.mean_over_samples])
+def test_gradients_of_gradients_of_gradients(operation: Any) -> None:
+    tensor = random_map(dataclasses.replace(DEEP, density=0.7))
+    result = assert_exact(lambda a: operation(a, "atom"), tensor)
+    deepest = result[0].gradient("positions").gradient("strain").gradient("strain")
+    assert len(deepest) > 0
+
+
+@pytest.mark.parametrize("dtype", ["float32", "complex128"])
+@pytest.mark.parametrize("operation", [jm.sum_over_samples, jm.mean_over_samples])
+def test_other_numbers(operation: Any, dtype: str) -> None:
+    tensor = random_map(dataclasses.replace(DEEP, gradients=("positions",))).to(dtype=dtype)
+    turned = tensor if dtype == "float32" else (0.6 + 0.8j) * tensor
+    result = operation(turned, "atom")[0]
+    assert result.dtype == dtype
+    rows = [turned[0].values[turned[0].samples["system"] == i] for i in result.samples]
+    reduced = [np.asarray(x).sum(0) for x in rows]
+    if operation is jm.mean_over_samples:
+        reduced = [x / len(y) for x, y in zip(reduced, rows, strict=True)]
+    np.testing.assert_allclose(result.values, reduced, rtol=1e-6)
+
+
+@pytest.mark.parametrize("operation", [jm.sum_over_samples, jm.mean_over_samples])
+def test_other_transformations(operation: Any) -> None:
+    tensor = random_map(Recipe(rows=(4, 1)))
+    assert_same_when_transformed(lambda a: operation(a, "atom"), tensor)
+
+
+def _integers(dtype: str) -> TensorBlock:
+    values = jnp.asarray([[3], [4]], dtype)
+    return TensorBlock(values, Labels.range("s", 2), [], Labels.range("n", 1))
+
+
+@pytest.mark.parametrize("dtype", ["int32", "uint32", "int64", "uint64"])
+def test_integers_are_summed_and_their_means_refused(dtype: str) -> None:
+    total = jm.sum_over_samples_block(_integers(dtype), "s")
+    assert (total.values.tolist(), total.dtype) == ([[7]], dtype)
+    with pytest.raises(InvalidTypeError, match=dtype):
+        jm.mean_over_samples_block(_integers(dtype), "s")
+
+
+@pytest.mark.parametrize("dtype", ["int4", "int8", "int16", "uint8", "uint16"])
+def test_sums_that_would_soon_wrap_around_are_refused(dtype: str) -> None:
+    block = _integers(dtype)
+    with pytest.raises(InvalidTypeError) as raised:
+        jm.sum_over_samples_block(block, "s")
+    assert str(raised.value) == (
+        f"sum_over_samples_block: the values are {dtype}, whose sums soon wrap around.\n"
+        f"  the largest {dtype} is {jnp.iinfo(dtype).max}\n"
+        "  convert on purpose first: tensor.to(dtype=jnp.int32)."
     )
-    assert jm.sum_over_samples_block(block, "s").values.tolist() == [[7]]
-    with pytest.raises(InvalidTypeError, match="int64"):
-        jm.mean_over_samples_block(block, "s")
+    total = jm.sum_over_samples_block(block.to(dtype=jnp.int32), "s")
+    assert total.values.tolist() == [[7]]
+
+
+def test_sums_of_bools_are_refused() -> None:
+    with pytest.raises(InvalidTypeError, match="counts"):
+        jm.sum_over_samples_block(_integers("bool"), "s")
+
+
+def test_names_that_are_none_are_refused_even_without_blocks(wrong_types: None) -> None:
+    nothing = TensorMap(Labels.empty("k"), [])
+    assert jm.sum_over_samples(nothing, "anything").keys == nothing.keys
+    with pytest.raises(InvalidTypeError, match="the names must be a string"):
+        jm.sum_over_samples(nothing, 3)
 
 
 def test_an_unknown_name_is_met_with_those_there_are() -> None:

@@ -24,13 +24,20 @@ from strategies import untyped
 
 import jaxmeta as jm
 from jaxmeta import Labels
-from jaxmeta.errors import InvalidError, InvalidTypeError, MissingError, OutOfRangeError
+from jaxmeta.errors import (
+    DynamicSamplesError,
+    InvalidError,
+    InvalidTypeError,
+    MissingError,
+    OutOfRangeError,
+)
 
 
 @st.composite
 def entries(draw: st.DrawFn) -> tuple[list[str], np.ndarray]:
     """Some of the samples that may be there, by one name or by both, in any order."""
-    names = draw(st.sampled_from([["atom"], ["system"], ["atom", "system"]]))
+    both = [["atom", "system"], ["system", "atom"]]
+    names = draw(st.sampled_from([["atom"], ["system"], *both]))
     row = st.tuples(*[st.integers(-1, 3)] * len(names))
     rows = draw(st.lists(row, unique=True, max_size=5))
     return names, np.array(rows, np.int32).reshape(-1, len(names))
@@ -49,6 +56,23 @@ def test_samples_by_labels_as_metatensor(recipe: Recipe, entries: Any) -> None:
 def test_gradients_of_samples_by_labels(recipe: Recipe, entries: Any) -> None:
     wanted = Labels(*entries)
     assert_exact(lambda a: jm.slice(a, "samples", wanted), random_map(recipe))
+
+
+def test_labels_with_all_names_tell_the_order_of_samples_as_in_metatensor() -> None:
+    tensor = random_map(Recipe(rows=(4,), gradients=("positions", "strain"), density=1.0))
+    order = [2, 0, 3]
+    names = tensor.sample_names
+    wanted = Labels(names, tensor[0].samples.values[order])
+    result = jm.slice(tensor, "samples", wanted)
+    assert_agree(result, mts.slice(map_there(tensor), "samples", labels_there(wanted)))
+    assert jm.equal(result, jm.slice(tensor, "samples", order))
+    # With the names in another order, or for properties, it is a set.
+    permuted = Labels(names[::-1], wanted.values[:, ::-1])
+    assert jm.equal(
+        jm.slice(tensor, "samples", permuted), jm.slice(tensor, "samples", sorted(order))
+    )
+    properties = Labels(tensor.property_names, tensor[0].properties.values[::-1])
+    assert jm.equal(jm.slice(tensor, "properties", properties), tensor)
 
 
 @pytest.mark.parametrize("positions", [[2, 0], [3, 1, 0, 2], [], np.array([1])])
@@ -104,16 +128,20 @@ def test_everything_in_order_shares_the_arrays() -> None:
 
 def test_what_is_refused() -> None:
     tensor = random_map(Recipe(rows=(4,)))
-    with pytest.raises(InvalidError, match=r"once\.\n  found 2 2 times"):
+    with pytest.raises(InvalidError, match=r"once\.\n  position 2 stands 2 times"):
         jm.slice(tensor, "samples", [2, 0, 2])
-    with pytest.raises(OutOfRangeError, match="found 4, there are 4 samples"):
+    with pytest.raises(InvalidError, match=r"position 0 stands 2 times"):
+        jm.slice(tensor, "samples", [0, 1, 0, 1, 1])
+    with pytest.raises(OutOfRangeError, match="found 4, there are 4 entries"):
         jm.slice(tensor, "samples", [4])
     with pytest.raises(OutOfRangeError, match="found -1"):
         jm.slice(tensor, "properties", [-1])
     with pytest.raises(MissingError, match="did you mean 'atom'"):
         jm.slice(tensor, "samples", Labels("atoms", [[1]]))
-    with pytest.raises(InvalidTypeError, match="flatnonzero"):
+    with pytest.raises(InvalidTypeError, match=r"sel\(samples=\.\.\.\)(.|\n)*flatnonzero"):
         jm.slice(tensor, "samples", np.array([True, False, True, True]))
+    with pytest.raises(OutOfRangeError, match="found 9223372036854775807"):
+        jm.slice(tensor, "samples", np.array([2**64 - 1], np.uint64))
     with pytest.raises(InvalidTypeError, match="list of positions"):
         jm.slice(tensor, "samples", np.array([1.0]))
     with pytest.raises(InvalidError, match="no axis 'components'"):
@@ -126,3 +154,12 @@ def test_positions_that_make_no_array() -> None:
         jm.slice(tensor, "samples", [[0], [1, 2]])  # type: ignore[list-item]
     with untyped(), pytest.raises(InvalidTypeError, match=r"^slice: .*traced by JAX"):
         jax.jit(lambda i: jm.slice(tensor, "samples", [i]))(0)
+
+
+def test_properties_of_dynamic_samples() -> None:
+    tensor = random_map(Recipe(rows=(4, 1)))
+    padded = jm.pad(tensor, {"samples": 5, "positions": 13})
+    result = jax.jit(lambda t: jm.slice(t, "properties", [1]))(padded)
+    assert jm.equal(jm.unpad(result), jm.slice(tensor, "properties", [1]))
+    with pytest.raises(DynamicSamplesError, match=r"^slice: the samples"):
+        jm.slice(padded, "samples", [1])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import pickle
 from collections.abc import Callable
 from typing import Any
 
@@ -13,76 +14,32 @@ import pytest
 from operations.examples import Recipe, random_map, with_other_numbers, with_other_values
 
 import jaxmeta as jm
-from jaxmeta import Labels, TensorBlock, TensorMap
-from jaxmeta.core import _plans
+from benchmarks._cases import Case, cases
+from jaxmeta import TensorMap
+from jaxmeta.core import _groups, _schedules
 
 
-RECIPE = Recipe(rows=(4, 1), gradients=("positions",), components=(3,))
-RIGHT = Labels("target", [[0], [1], [2]])
+CASES = {case.title: case for case in cases()}
+RECIPE = Recipe(rows=(4, 1), components=(3,), shared=("components",))
+# JAX's derivative is zero on purpose, that of the values is not.
+STOPPED = {"detach", "detach_block"}
+
+Operation = Callable[..., Any]
 
 
-def _maps(dtype: Any) -> tuple[TensorMap, TensorMap]:
-    """Two maps with the same labels but for the gradient rows."""
+def _operands(case: Case, dtype: Any = np.float64) -> tuple[TensorMap, ...]:
+    """Operands of two maps with the same labels but for the gradient rows."""
     recipe = dataclasses.replace(RECIPE, dtype=dtype)
     left = random_map(recipe)
-    return left, with_other_values(left, recipe)
+    return case.operands(left, with_other_values(left, recipe))
 
 
-def _right(tensor: TensorMap) -> TensorMap:
-    """A constant right side for `dot`."""
-    blocks = [
-        TensorBlock(jnp.ones((3, 2), tensor.dtype), RIGHT, [], block.properties)
-        for block in tensor
-    ]
-    return TensorMap(tensor.keys, blocks)
-
-
-def _fit(a: TensorMap, b: TensorMap) -> TensorMap:
-    # The first map is of full rank with its own rows as targets.
-    return jm.lstsq(a, with_other_numbers(a, 3), rcond=1e-3)
-
-
-def _solve(a: TensorMap, b: TensorMap) -> TensorMap:
-    def square(block: TensorBlock) -> TensorBlock:
-        values = block.values[:1, :2].reshape(2, 2)
-        two = Labels.range("two", 2)
-        return TensorBlock(values, two, [], block.properties)
-
-    X = TensorMap(a.keys, [square(block) for block in jm.remove_gradients(a)])
-    return jm.solve(X, jm.multiply(X, X))
-
-
-OPERATIONS: dict[str, Callable[[TensorMap, TensorMap], TensorMap]] = {
-    "add": jm.add,
-    "subtract": jm.subtract,
-    "multiply": jm.multiply,
-    "divide": jm.divide,
-    "a * 2": lambda a, b: a * 2,
-    "3 - a": lambda a, b: 3 - a,
-    "2 / a": lambda a, b: 2 / a,
-    "-a": lambda a, b: -a,
-    "a ** 3": lambda a, b: a**3,
-    "a @ b": lambda a, b: a @ _right(a),
-    "sum_over_samples": lambda a, b: jm.sum_over_samples(a, "atom"),
-    "mean_over_samples": lambda a, b: jm.mean_over_samples(a, "system"),
-    "slice samples": lambda a, b: jm.slice(a, "samples", Labels("atom", [[1], [0]])),
-    "slice properties": lambda a, b: jm.slice(a, "properties", [1]),
-    "join samples": lambda a, b: jm.join([a, b], "samples", add_dimension="part"),
-    "join properties": lambda a, b: jm.join([a, b], "properties", add_dimension="part"),
-    "keys_to_properties": lambda a, b: _alike(a).keys_to_properties("center"),
-    "keys_to_samples": lambda a, b: _alike(a).keys_to_samples("center"),
-    "components": lambda a, b: a.components_to_properties("component_0"),
-    "remove_gradients": lambda a, b: jm.remove_gradients(a),
-    "lstsq": _fit,
-    "solve": _solve,
-}
-
-
-def _alike(tensor: TensorMap) -> TensorMap:
-    """Components that agree between the blocks, so that blocks can become one."""
-    return jm.join([tensor], "samples", add_dimension="part").components_to_properties(
-        "component_0"
-    )
+def _split(case: Case, dtype: Any = np.float64) -> tuple[Operation, tuple[TensorMap, ...]]:
+    """The operation on the operands that have derivatives, and these operands."""
+    every = _operands(case, dtype)
+    held = [tensor for tensor in every if tensor.dtype == np.bool_]
+    moving = tuple(tensor for tensor in every if tensor.dtype != np.bool_)
+    return lambda *maps: case.call(jm, *held, *maps), moving
 
 
 def _same(actual: Any, expected: Any, digits: float = 1e-11) -> None:
@@ -92,55 +49,55 @@ def _same(actual: Any, expected: Any, digits: float = 1e-11) -> None:
         np.testing.assert_allclose(a, b, rtol=digits, atol=digits)
 
 
-@pytest.fixture(params=OPERATIONS)
-def operation(request: pytest.FixtureRequest) -> Callable[..., TensorMap]:
-    return OPERATIONS[request.param]
+@pytest.fixture(params=CASES)
+def case(request: pytest.FixtureRequest) -> Case:
+    return CASES[request.param]
 
 
-def test_every_transformation(
-    operation: Callable[..., TensorMap], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    maps = _maps(np.float64)
+def test_traced(case: Case) -> None:
+    """jit, jvp, vjp, vmap over a stacked axis and a scan, in one compiled program."""
+    operation, maps = _split(case)
     expected = operation(*maps)
-    with monkeypatch.context() as patch:
-        patch.setattr(_plans, "CALLS_BEFORE_FUSING", 0)
-        _same(operation(*maps), expected)
-    _same(jax.jit(operation)(*maps), expected)
-    _check_shapes(operation, maps, expected)
-    _check_derivatives(operation, maps, expected)
-    _check_batches(operation, maps)
-
-
-def _check_shapes(operation: Any, maps: Any, expected: TensorMap) -> None:
-    shapes = jax.eval_shape(operation, *maps)
-    assert jax.tree.structure(shapes) == jax.tree.structure(expected)
-    for a, b in zip(jax.tree.leaves(shapes), jax.tree.leaves(expected), strict=True):
-        assert (a.shape, a.dtype) == (b.shape, b.dtype)
-
-
-def _check_derivatives(operation: Any, maps: Any, expected: TensorMap) -> None:
-    """Through values and through gradient blocks: forward, backward, differences."""
+    other = tuple(with_other_numbers(tensor, 9) for tensor in maps)
     tangents = tuple(with_other_numbers(tensor, 7) for tensor in maps)
+    found = _everything(operation, maps, other, tangents)
+    _same(found["jit"], expected)
+    _same(found["value of jvp"], expected)
+    if case.name not in STOPPED:
+        _same(found["jvp"], found["slope"], digits=2e-6)
+    forward, backward = float(found["forward"]), float(found["backward"])
+    assert forward == pytest.approx(backward, rel=1e-9, abs=1e-9)
+    both = jax.tree.map(lambda a, b: jnp.stack([a, b]), expected, operation(*other))
+    _same(found["vmap"], both, digits=1e-9)
+    _same(found["scan"], both, digits=1e-9)
 
+
+def _everything(operation: Operation, maps: Any, other: Any, tangents: Any) -> Any:
     @jax.jit
-    def all_at_once(maps: Any, tangents: Any) -> Any:
-        result, tangent = jax.jvp(operation, maps, tangents)
-        back = jax.tree.map(jnp.cos, result)
+    def everything(maps: Any, other: Any, tangents: Any) -> dict[str, Any]:
+        stacked = jax.tree.map(lambda a, b: jnp.stack([a, b]), maps, other)
+        value, tangent = jax.jvp(operation, maps, tangents)
+        back = jax.tree.map(jnp.cos, value)
         cotangents = jax.vjp(operation, *maps)[1](back)
-        step = 1e-6
-        ahead = operation(*_moved(maps, tangents, step))
-        behind = operation(*_moved(maps, tangents, -step))
-        slope = jax.tree.map(lambda p, m: (p - m) / (2 * step), ahead, behind)
-        return result, tangent, slope, _inner(back, tangent), _inner(cotangents, tangents)
+        return {
+            "jit": operation(*maps),
+            "value of jvp": value,
+            "jvp": tangent,
+            "slope": _slope(operation, maps, tangents),
+            "forward": _inner(back, tangent),
+            "backward": _inner(cotangents, tangents),
+            "vmap": jax.vmap(operation)(*stacked),
+            "scan": jax.lax.scan(lambda c, m: (c, operation(*m)), 0, stacked)[1],
+        }
 
-    result, tangent, slope, forward, backward = all_at_once(maps, tangents)
-    _same(result, expected)
-    _same(tangent, slope, digits=1e-6)
-    assert float(forward) == pytest.approx(float(backward), rel=1e-9, abs=1e-9)
+    return everything(maps, other, tangents)
 
 
-def _moved(maps: Any, tangents: Any, step: float) -> Any:
-    return jax.tree.map(lambda x, t: x + step * t, maps, tangents)
+def _slope(operation: Operation, maps: Any, tangents: Any, step: float = 1e-6) -> Any:
+    """The derivative by central differences."""
+    ahead = operation(*jax.tree.map(lambda x, t: x + step * t, maps, tangents))
+    behind = operation(*jax.tree.map(lambda x, t: x - step * t, maps, tangents))
+    return jax.tree.map(lambda p, m: (p - m) / (2 * step), ahead, behind)
 
 
 def _inner(left: Any, right: Any) -> Any:
@@ -148,32 +105,49 @@ def _inner(left: Any, right: Any) -> Any:
     return sum(jax.tree.leaves(products), start=jnp.zeros(()))
 
 
-def _check_batches(operation: Any, maps: Any) -> None:
-    """Maps stacked along a new leading axis: by vmap, and one by one in a scan."""
-    several = [maps, tuple(with_other_numbers(tensor, 9) for tensor in maps)]
-    stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *several)
-
-    @jax.jit
-    def both(stacked: Any) -> Any:
-        mapped = jax.vmap(operation)(*stacked)
-        scanned = jax.lax.scan(lambda carry, m: (carry, operation(*m)), 0, stacked)[1]
-        return mapped, scanned
-
-    one_by_one = [operation(*each) for each in several]
-    expected = jax.tree.map(lambda *leaves: jnp.stack(leaves), *one_by_one)
-    for result in both(stacked):
-        _same(result, expected, digits=1e-9)
+def test_shapes_without_values(case: Case) -> None:
+    operation, maps = _split(case)
+    expected = operation(*maps)
+    shapes = jax.eval_shape(operation, *maps)
+    assert jax.tree.structure(shapes) == jax.tree.structure(expected)
+    for a, b in zip(jax.tree.leaves(shapes), jax.tree.leaves(expected), strict=True):
+        assert (a.shape, a.dtype) == (b.shape, b.dtype)
 
 
-def test_single_precision_stays_single(operation: Callable[..., TensorMap]) -> None:
-    single = operation(*_maps(np.float32))
-    double = operation(*_maps(np.float64))
+def test_steps_in_groups_give_the_same_bits(
+    case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    operation, maps = _split(case)
+    expected = operation(*maps)
+    monkeypatch.setattr(_groups, "RUNS_BEFORE_COMPILING", 0)
+    monkeypatch.setattr(_schedules, "COMPILED_AT_ONCE", 100)
+    found = operation(*maps)
+    assert jax.tree.structure(found) == jax.tree.structure(expected)
+    for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
+        np.testing.assert_array_equal(a, b, strict=True)
+
+
+def test_after_pickling(case: Case) -> None:
+    """Labels and layouts come back as the same objects, so do the plans on them."""
+    maps = _operands(case)
+    expected = case.call(jm, *maps)
+    again = pickle.loads(pickle.dumps(maps))
+    assert all(a._layout is b._layout for a, b in zip(again, maps, strict=True))
+    _same(case.call(jm, *again), expected)
+
+
+def test_single_precision_stays_single(case: Case) -> None:
+    single = case.call(jm, *_operands(case, np.float32))
+    double = case.call(jm, *_operands(case, np.float64))
+    assert jax.tree.structure(single) == jax.tree.structure(double)
+    if case.name.startswith("random"):
+        return  # other numbers
     for a, b in zip(jax.tree.leaves(single), jax.tree.leaves(double), strict=True):
         assert a.dtype == np.float32
         np.testing.assert_allclose(a, b, rtol=2e-4, atol=2e-4)
 
 
 def test_one_traced_operand_is_enough_to_be_traced() -> None:
-    left, right = _maps(np.float64)
+    left, right = _operands(CASES["multiply"])
     jitted = jax.jit(lambda a: jm.multiply(left, a))
     _same(jitted(right), jm.multiply(left, right))
