@@ -48,10 +48,10 @@ class Plan(Generic[L]):
     """The layout of a result and how its leaves are made.
 
     `layout` is None when the result has the layout of the operation's first argument. In
-    a plan that is kept, it is None too where `weak_layout` refers to it.
+    a plan that is kept it may be a weak reference, until the plan is `awake`.
     """
 
-    weak_layout: ref[Any] | None = None
+    asleep = False
 
     def __init__(self, layout: L | None, steps: Sequence[Step]) -> None:
         self.layout = layout
@@ -81,10 +81,37 @@ class Plan(Generic[L]):
         """The leaves of the result."""
         return self.program.run(leaves)
 
-    def with_layout(self, layout: L | None, weak_layout: ref[Any] | None = None) -> Plan[L]:
-        """The same plan with another reference to the layout of the result."""
+    # How it is kept ---------------------------------------------------------------------
+
+    def results(self) -> tuple[Any, ...]:
+        """The layouts that the plan refers to: None, layouts, or weak references."""
+        return (self.layout,)
+
+    def with_results(self, results: tuple[Any, ...]) -> Plan[L]:
+        """The same plan with other references to these layouts."""
         plan = copy.copy(self)
-        plan.layout, plan.weak_layout = layout, weak_layout
+        (plan.layout,) = results
+        return plan
+
+    def kept_on(self, host: Any, forget: Callable[[object], None]) -> Plan[L]:
+        """The plan as it is kept: strong references go to layouts of lower rank only."""
+        above = [x is not None and x.rank >= host.rank for x in self.results()]
+        if not any(above):
+            return self
+        pairs = zip(self.results(), above, strict=True)
+        plan = self.with_results(tuple([ref(x, forget) if up else x for x, up in pairs]))
+        plan.asleep = True
+        return plan
+
+    def awake(self) -> Plan[L] | None:
+        """The plan as it runs; None if a layout that it refers to is gone."""
+        if not self.asleep:
+            return self
+        found = [(x, x() if isinstance(x, ref) else x) for x in self.results()]
+        if any(there is None and kept is not None for kept, there in found):
+            return None
+        plan = self.with_results(tuple([there for _, there in found]))
+        plan.asleep = False
         return plan
 
 
@@ -102,17 +129,9 @@ def plan_for(
     plan = layout.plans.find((build, arguments))
     if plan is None:
         return _elsewhere_or_new(layout, build, arguments)
-    if plan.weak_layout is None:
+    if not plan.asleep:
         return plan
-    return _awake(plan) or _elsewhere_or_new(layout, build, arguments)
-
-
-def _awake(plan: Plan[Any]) -> Plan[Any] | None:
-    """A kept plan with its layout, if that still is."""
-    if plan.weak_layout is None:
-        return plan
-    layout = plan.weak_layout()
-    return None if layout is None else plan.with_layout(layout)
+    return plan.awake() or _elsewhere_or_new(layout, build, arguments)
 
 
 def _elsewhere_or_new(
@@ -123,16 +142,16 @@ def _elsewhere_or_new(
     key = (build, arguments) if host is layout else (build, layout, arguments)
     known = host.plans.find(key)
     if known is not None:
-        if (plan := _awake(known)) is not None:
+        if (plan := known.awake()) is not None:
             return plan
         host.plans.forget(key)
     plan = build(layout, *arguments)
     shapes = [one.shapes for one in _layouts((layout, arguments))]
     plan.program.fixed = None not in shapes
     key = _weakly(key, host)
-    kept = _kept(plan, host, key)
+    kept = plan.kept_on(host, partial(_forget, ref(host.plans), key))
     # Another thread may have been faster.
-    return _awake(host.plans.keep(key, kept, kept.program.bytes)) or plan
+    return host.plans.keep(key, kept, kept.program.bytes).awake() or plan
 
 
 def _layouts(argument: Any) -> Iterator[Layout | BlockLayout]:
@@ -160,15 +179,6 @@ def _weakly(argument: Any, host: Any) -> Any:
     if isinstance(argument, tuple):
         return tuple([_weakly(one, host) for one in argument])
     return argument
-
-
-def _kept(plan: Plan[Any], host: Any, key: Hashable) -> Plan[Any]:
-    """The plan as it is kept: it may refer to layouts of lower rank, and to no others."""
-    result = plan.layout
-    if result is None or result.rank < host.rank:
-        return plan
-    forget = partial(_forget, ref(host.plans), key)
-    return plan.with_layout(None, ref(result, forget))
 
 
 def _forget(memory: ref[Memory], key: Hashable, _: object) -> None:

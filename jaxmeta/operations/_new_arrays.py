@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Iterable, Sequence
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 import jax
@@ -15,10 +16,12 @@ from jaxmeta.core._plans import run_kernel
 from jaxmeta.core._precision import check_dtype
 
 
-# To put an array from the host on the device takes 13 µs and compiles nothing; a compiled
-# program that makes many takes 1 µs for each. So compiled are programs for shapes that
-# many arrays have, and for large arrays, which should not cross from the host.
+# To put an array from the host on the device takes 14 µs and compiles nothing; a compiled
+# program takes 3 µs for one array, and 1 µs for each of many. So compiled are programs for
+# large arrays, which should not cross from the host, and for kinds that many arrays have,
+# at once or by and by: compiling takes as long as some hundred arrays from the host.
 TOGETHER = 32
+OFTEN = 512
 LARGE_BYTES = 2**18
 
 # shape, dtype, and the device or sharding where JAX would not choose it
@@ -67,16 +70,26 @@ def _alike(kind: Kind, value: int, count: int) -> list[Any]:
     shape, dtype, place = kind
     if place is not None and len(place.device_set) > 1:
         return [jnp.full(shape, value, dtype, device=place) for _ in range(count)]
+    tally = _tally(kind, value)
+    tally[0] += count
     if is_large(shape, dtype):
         programs, together = count, 1
     elif count >= TOGETHER:
         programs, together = math.ceil(count / TOGETHER), TOGETHER
+    elif tally[0] > OFTEN:
+        programs, together = count, 1
     else:
         return [np.full(shape, value, dtype) for _ in range(count)]
     made: list[Any] = []
     for _ in range(programs):
         made += run_kernel(constants, (), shape, dtype, value, place, together)
     return made[:count]
+
+
+@lru_cache(maxsize=4096)
+def _tally(kind: Kind, value: int) -> list[int]:
+    """How many arrays of a kind and value were asked for, as a list to count in."""
+    return [0]
 
 
 def is_large(shape: tuple[int, ...], dtype: Any) -> bool:

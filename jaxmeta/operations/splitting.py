@@ -102,7 +102,7 @@ def _plan_split(
 
 def _results(plan: Plan[Any], data: Any) -> list[Any]:
     assert isinstance(plan, Parts)
-    return plan.results(data)
+    return plan.parts_of(data)
 
 
 def split_by(

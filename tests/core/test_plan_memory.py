@@ -93,9 +93,10 @@ class Watch:
         for array in plan.index:
             self._note(array)
         self._note(plan.program._schedule)
-        result = plan.layout or (plan.weak_layout and plan.weak_layout())
-        if result is not None:
-            self._layout(result)
+        for result in plan.results():
+            found = result() if isinstance(result, weakref.ref) else result
+            if found is not None:
+                self._layout(found)
 
     def alive(self) -> dict[str, int]:
         """How many are left of each kind."""
@@ -116,6 +117,9 @@ OPERATIONS: dict[str, Callable[[TensorMap], Any]] = {
     "join both ways": lambda t: [
         jm.join(p, "samples") for p in (_parts(t), _parts(t)[::-1])
     ],
+    "split, join back": lambda t: _joined(jm.split(t, "samples", [[0], [1], [2]])),
+    "join, split back": lambda t: _split_back(_parts(t)),
+    "split_by": lambda t: jm.split_by(t, "properties", t[0].properties.names),
     "keys_to_samples": lambda t: t.keys_to_samples("part"),
     "keys_to_properties": lambda t: t.keys_to_properties("part"),
     "there and back": lambda t: _there_and_back(t),
@@ -137,6 +141,18 @@ def _joined(parts: list[TensorMap]) -> list[TensorMap]:
     for one, other in zip(again, parts, strict=True):
         assert one._layout is other._layout
     return again
+
+
+def _split_back(parts: list[TensorMap]) -> list[Any]:
+    """Maps and blocks whose parts were there before they were."""
+    joined, block = jm.join(parts, "samples"), jm.join_blocks([p[0] for p in parts], "samples")
+    chosen = [[0], [1], [2]]
+    again = jm.split(joined, "samples", chosen)
+    blocks = jm.split_block(block, "samples", chosen)
+    for one, own, part in zip(again, blocks, parts, strict=True):
+        assert one._layout is part._layout
+        assert own._layout is part[0]._layout
+    return [*again, *blocks]
 
 
 def _there_and_back(t: TensorMap) -> TensorMap:

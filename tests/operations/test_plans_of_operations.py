@@ -16,9 +16,11 @@ import pytest
 from operations.examples import Recipe, random_map, with_other_numbers
 
 import jaxmeta as jm
+from benchmarks._cases import NOT, cases
 from jaxmeta import Labels, TensorBlock, TensorMap
 from jaxmeta.core import _groups, _plans, _schedules
 from jaxmeta.core._memory import Memory
+from jaxmeta.testing import random_partner
 
 
 def tensor_of(start: int, blocks: int = 3) -> TensorMap:
@@ -72,6 +74,41 @@ def compilations() -> Iterator[list[str]]:
         yield found
     finally:
         listening = False
+
+
+CASES = {case.title: case for case in cases()}
+
+
+@pytest.mark.parametrize("title", CASES)
+def test_nothing_is_planned_twice(title: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither while the results of the first call are there, nor when they are gone."""
+    made: list[Any] = []
+    make = _plans.Plan.__init__
+
+    def counted(self: Any, *arguments: Any) -> None:
+        made.append(self)
+        make(self, *arguments)
+
+    monkeypatch.setattr(_plans.Plan, "__init__", counted)
+    case = CASES[title]
+    depth = ("positions", "strain") if case.gradients != NOT else ()
+    shared = ("components", "properties")
+    recipe = Recipe(rows=(4, 3), components=(3,), gradients=depth, shared=shared)
+    left = random_map(recipe)
+    maps = case.operands(left, random_partner(left, recipe))
+
+    def call() -> Any:
+        """Traced, which makes the same plans and compiles nothing."""
+        return jax.eval_shape(lambda *given: case.call(jm, *given), *maps)
+
+    result = call()
+    made.clear()
+    again = call()
+    assert made == []
+    del result, again
+    gc.collect()
+    call()
+    assert made == []
 
 
 def test_the_compiler_is_watched() -> None:
