@@ -68,9 +68,7 @@ def _many(case: Case) -> Iterator[Row]:
     yield _first_calls(case, what)
 
 
-def _against(
-    case: Case, maps: Maps, module: Any, name: str, goal: float, warm: int
-) -> Row:
+def _against(case: Case, maps: Maps, module: Any, name: str, goal: float, warm: int) -> Row:
     """In a loop: small steps have been run often enough to be compiled together."""
     there = [map_there(tensor, module) for tensor in maps]
     for _ in range(warm):

@@ -18,7 +18,7 @@ import numpy as np
 from benchmarks._maps import made_map
 from benchmarks._rows import Row, cost, interleaved
 from jaxmeta import TensorMap, slice, sum_over_samples
-from jaxmeta.core import _groups
+from jaxmeta.core.plans import _groups
 
 
 jax.config.update("jax_enable_x64", True)

@@ -40,6 +40,21 @@ FLOORS = {
 }
 FRONT_DOOR = "__init__"
 
+# The rooms of the core, from the ground up.
+FLOORS_OF_CORE = {
+    "rows": 0,
+    "labels": 1,
+    "layouts": 2,
+    "plans": 3,
+    "gradients": 4,
+    "parts": 5,
+    "moves": 5,
+    "functions": 5,
+    "dot": 5,
+    "arithmetic": 6,
+    "blocks": 7,
+}
+
 # Who may import what beyond the standard library, jax, numpy and equinox.
 REQUIRED = {"jax", "jaxlib", "jaxtyping", "numpy", "equinox"} | set(sys.stdlib_module_names)
 ROOMS_OF_EXTRAS = {"interop", "plot", "demo", "engines", "testing"}
@@ -199,6 +214,22 @@ def _is_module(folder: Path, name: str) -> bool:
 
 def test_imports_go_down() -> None:
     faults = faults_of(PACKAGE, FLOORS)
+    assert not faults, "\n".join(faults)
+
+
+def test_imports_within_the_core_go_down() -> None:
+    """The core is a house of its own, whose rooms are floors too."""
+    core = PACKAGE / "core"
+    rooms = {path.name for path in core.iterdir() if (path / "__init__.py").exists()}
+    assert rooms == set(FLOORS_OF_CORE)
+    faults = []
+    for path in sorted(core.glob("*/*.py")):
+        room = path.parent.name
+        for found in imports_of(ast.parse(path.read_text()), f"jaxmeta.core.{room}"):
+            above = found.target.removeprefix("jaxmeta.core.").split(".")[0]
+            own = found.target.startswith("jaxmeta.core.") and above != room
+            if own and FLOORS_OF_CORE.get(above, 9) >= FLOORS_OF_CORE[room]:
+                faults.append(f"{path.relative_to(PACKAGE)}:{found.line}: {found.target}")
     assert not faults, "\n".join(faults)
 
 

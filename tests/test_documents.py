@@ -65,8 +65,12 @@ def test_every_page_of_the_manual_is_in_its_contents() -> None:
     assert pages == listed
 
 
-def test_the_read_me_of_the_core_names_every_file() -> None:
+def test_the_read_me_of_the_core_names_every_file_in_its_room() -> None:
     core = ROOT / "jaxmeta" / "core"
-    patterns = re.findall(r"`(_[a-z_*]+\.py)`", (core / "README.md").read_text())
-    named = {path.name for pattern in patterns for path in core.glob(pattern)}
-    assert {path.name for path in core.glob("_*.py")} - {"__init__.py"} == named
+    table = (core / "README.md").read_text().split("| room |")[1]
+    named, room = set(), ""
+    for line in table.splitlines()[2:]:
+        room = (re.findall(r"^\| `([a-z]+)` \|", line) or [room])[0]
+        for pattern in re.findall(r"`(_[a-z_*]+\.py)`", line):
+            named |= set((core / room).glob(pattern))
+    assert {path for path in core.glob("*/_*.py") if path.stem != "__init__"} == named

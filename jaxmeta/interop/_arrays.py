@@ -8,7 +8,7 @@ import jax
 import numpy as np
 from jax.core import Tracer
 
-from jaxmeta.core._precision import check_dtype
+from jaxmeta.core.layouts._precision import check_dtype
 from jaxmeta.errors import InvalidError, InvalidTypeError, compose
 
 

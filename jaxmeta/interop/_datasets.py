@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxmeta.core import Labels, TensorBlock
-from jaxmeta.core._label_values import label_table
-from jaxmeta.core._row_index import RowIndex
+from jaxmeta.core.labels._label_values import label_table
+from jaxmeta.core.rows._row_index import RowIndex
 from jaxmeta.errors import InvalidError, InvalidTypeError, compose
 from jaxmeta.interop._flat import PARENT, Table
 

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxmeta.core import Labels, LabelsEntry, TensorBlock
-from jaxmeta.core._rearrangement import static_samples
-from jaxmeta.core._rows import first_duplicate, sorted_order, unique_rows
+from jaxmeta.core.gradients._rearrangement import static_samples
+from jaxmeta.core.rows._rows import first_duplicate, sorted_order, unique_rows
 from jaxmeta.errors import InvalidError, MissingError, choices, compose
 
 

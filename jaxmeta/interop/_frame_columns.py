@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxmeta.core._label_values import label_table
+from jaxmeta.core.labels._label_values import label_table
 from jaxmeta.errors import InvalidError, InvalidTypeError, MissingError, choices, compose
 from jaxmeta.interop._flat import Table
 

@@ -9,7 +9,7 @@ import jax
 import numpy as np
 
 from jaxmeta.core import Labels, TensorBlock, TensorMap
-from jaxmeta.core._precision import check_dtype
+from jaxmeta.core.layouts._precision import check_dtype
 from jaxmeta.errors import (
     InvalidError,
     InvalidTypeError,

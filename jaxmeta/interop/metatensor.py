@@ -15,7 +15,7 @@ import numpy as np
 from jax.core import Tracer
 
 from jaxmeta.core import DynamicLabels, Labels, LabelsEntry, TensorBlock, TensorMap
-from jaxmeta.core._precision import check_dtype
+from jaxmeta.core.layouts._precision import check_dtype
 from jaxmeta.errors import (
     DynamicSamplesError,
     InvalidError,

@@ -8,7 +8,7 @@ from typing import Any, Literal, overload
 import numpy as np
 
 from jaxmeta.core import Labels, LabelsEntry, TensorBlock, TensorMap
-from jaxmeta.core._names import dimension_names
+from jaxmeta.core.labels._names import dimension_names
 from jaxmeta.errors import (
     InvalidError,
     InvalidTypeError,

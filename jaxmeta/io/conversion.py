@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxmeta.core import TensorBlock, TensorMap
-from jaxmeta.core._precision import check_dtype
+from jaxmeta.core.layouts._precision import check_dtype
 from jaxmeta.errors import InvalidTypeError, compose
 from jaxmeta.io.archive import Archive, Place
 from jaxmeta.io.npy import aligned_bytes

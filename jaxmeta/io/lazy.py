@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jaxmeta.core import Labels, LabelsEntry, TensorBlock, TensorMap
-from jaxmeta.core._selection import one_block, several_blocks
+from jaxmeta.core.parts._selection import one_block, several_blocks
 from jaxmeta.errors import CorruptFileError, InvalidError, InvalidTypeError, compose
 from jaxmeta.io.archive import Archive
 from jaxmeta.io.conversion import Conversion

@@ -10,7 +10,7 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-from jaxmeta.core import _storage
+from jaxmeta.core.labels import _storage
 from jaxmeta.io import mts
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from jaxmeta.core import TensorBlock, TensorMap
-from jaxmeta.core._names import dimension_names
+from jaxmeta.core.labels._names import dimension_names
 from jaxmeta.errors import InvalidError, InvalidTypeError, MissingError, choices, compose
 
 

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from jaxmeta.core import Labels, LabelsEntry
-from jaxmeta.core._names import dimension_names
-from jaxmeta.core._rows import first_duplicate
+from jaxmeta.core.labels._names import dimension_names
+from jaxmeta.core.rows._rows import first_duplicate
 from jaxmeta.errors import (
     InvalidError,
     InvalidTypeError,

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import jax
 import numpy as np
 
-from jaxmeta.core._label_values import host_array, label_column, one_int32
+from jaxmeta.core.labels._label_values import host_array, label_column, one_int32
 from jaxmeta.errors import InvalidError, compose
 
 

@@ -9,13 +9,13 @@ from typing import Any, TypeAlias
 import jax.numpy as jnp
 
 from jaxmeta.core import Labels
-from jaxmeta.core._differences import check_same_labels
-from jaxmeta.core._layout import BlockLayout, block_layout
-from jaxmeta.core._levels import Operand, extra_components
-from jaxmeta.core._plans import Step
-from jaxmeta.core._rearrangement import static_samples
-from jaxmeta.core._row_function import RowFunction
-from jaxmeta.core._rowwise import rowwise_block
+from jaxmeta.core.gradients._levels import Operand, extra_components
+from jaxmeta.core.gradients._rearrangement import static_samples
+from jaxmeta.core.gradients._row_function import RowFunction
+from jaxmeta.core.gradients._rowwise import rowwise_block
+from jaxmeta.core.layouts._differences import check_same_labels
+from jaxmeta.core.layouts._layout import BlockLayout, block_layout
+from jaxmeta.core.plans._plans import Step
 from jaxmeta.errors import InvalidError, compose
 from jaxmeta.operations._subscripts import Axis, Subscripts, all_spelled, spelled
 

@@ -12,8 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-from jaxmeta.core._plans import run_kernel
-from jaxmeta.core._precision import check_dtype
+from jaxmeta.core.layouts._precision import check_dtype
+from jaxmeta.core.plans._plans import run_kernel
 
 
 # To put an array from the host on the device takes 14 µs and compiles nothing; a compiled

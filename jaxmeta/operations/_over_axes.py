@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from jaxmeta.core._layout import BlockLayout
-from jaxmeta.core._levels import Operand
-from jaxmeta.core._plans import Plan, plan_for
-from jaxmeta.core._rearrangement import index_array, is_identity
-from jaxmeta.core._reducing import Kind, over_components, over_properties
-from jaxmeta.core._results import bare, block_by_block, plan_of, run
-from jaxmeta.core._row_function import RowFunction
-from jaxmeta.core._rowwise import rowwise_block
+from jaxmeta.core.functions._reducing import Kind, over_components, over_properties
+from jaxmeta.core.gradients._levels import Operand
+from jaxmeta.core.gradients._rearrangement import index_array, is_identity
+from jaxmeta.core.gradients._row_function import RowFunction
+from jaxmeta.core.gradients._rowwise import rowwise_block
+from jaxmeta.core.layouts._layout import BlockLayout
+from jaxmeta.core.plans._plans import Plan, plan_for
+from jaxmeta.core.plans._results import bare, block_by_block, plan_of, run
 from jaxmeta.operations._reduction_arguments import (
     check_numbers,
     components_to_reduce,

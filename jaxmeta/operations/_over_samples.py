@@ -10,22 +10,22 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from jaxmeta.core import Labels
-from jaxmeta.core._composed import then
-from jaxmeta.core._kernels import average_rows, sum_rows
-from jaxmeta.core._layout import BlockLayout
-from jaxmeta.core._levels import Operand
-from jaxmeta.core._plans import Plan, Step, keep, plan_for
-from jaxmeta.core._rearrangement import (
+from jaxmeta.core.functions._reducing import Kind, centred_rows, root, squared_modulus
+from jaxmeta.core.gradients._composed import then
+from jaxmeta.core.gradients._levels import Operand
+from jaxmeta.core.gradients._rearrangement import (
     Rearrangement,
     Source,
     index_array,
     is_identity,
     static_samples,
 )
-from jaxmeta.core._reducing import Kind, centred_rows, root, squared_modulus
-from jaxmeta.core._results import bare, block_by_block, plan_of, run
-from jaxmeta.core._row_function import RowFunction
-from jaxmeta.core._rowwise import rowwise_block
+from jaxmeta.core.gradients._row_function import RowFunction
+from jaxmeta.core.gradients._rowwise import rowwise_block
+from jaxmeta.core.layouts._layout import BlockLayout
+from jaxmeta.core.plans._kernels import average_rows, sum_rows
+from jaxmeta.core.plans._plans import Plan, Step, keep, plan_for
+from jaxmeta.core.plans._results import bare, block_by_block, plan_of, run
 from jaxmeta.operations._reduction_arguments import (
     check_numbers,
     dimensions_to_reduce,

@@ -11,8 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-from jaxmeta.core._plans import run_kernel
-from jaxmeta.core._precision import check_dtype
+from jaxmeta.core.layouts._precision import check_dtype
+from jaxmeta.core.plans._plans import run_kernel
 from jaxmeta.errors import InvalidError, InvalidTypeError, compose
 from jaxmeta.operations._new_arrays import (
     is_large,

@@ -9,11 +9,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxmeta.core import Labels
-from jaxmeta.core._layout import BlockLayout
-from jaxmeta.core._names import dimension_names
-from jaxmeta.core._precision import check_inexact
-from jaxmeta.core._reducing import Kind
-from jaxmeta.core._rows import unique_rows
+from jaxmeta.core.functions._reducing import Kind
+from jaxmeta.core.labels._names import dimension_names
+from jaxmeta.core.layouts._layout import BlockLayout
+from jaxmeta.core.layouts._precision import check_inexact
+from jaxmeta.core.rows._rows import unique_rows
 from jaxmeta.errors import InvalidTypeError, MissingError, choices, compose
 from jaxmeta.operations._arguments import names_to_reduce
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from jaxmeta.core import Labels
-from jaxmeta.core._differences import block_name
-from jaxmeta.core._layout import (
+from jaxmeta.core.gradients._rearrangement import static_samples
+from jaxmeta.core.layouts._differences import block_name
+from jaxmeta.core.layouts._layout import (
     BlockLayout,
     Dynamic,
     Gradients,
@@ -15,9 +16,8 @@ from jaxmeta.core._layout import (
     block_layout,
     layout,
 )
-from jaxmeta.core._plans import Plan, keep
-from jaxmeta.core._rearrangement import static_samples
-from jaxmeta.core._results import plan_of
+from jaxmeta.core.plans._plans import Plan, keep
+from jaxmeta.core.plans._results import plan_of
 from jaxmeta.errors import InvalidError, compose
 from jaxmeta.operations._changes import Change
 

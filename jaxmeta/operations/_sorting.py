@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 
 from jaxmeta.core import Labels
-from jaxmeta.core._layout import BlockLayout, block_layout
-from jaxmeta.core._plans import Step, keep
-from jaxmeta.core._rearrangement import (
+from jaxmeta.core.gradients._rearrangement import (
     index_array,
     is_identity,
     moved_samples,
     static_samples,
 )
-from jaxmeta.core._rows import sorted_order
+from jaxmeta.core.layouts._layout import BlockLayout, block_layout
+from jaxmeta.core.plans._plans import Step, keep
+from jaxmeta.core.rows._rows import sorted_order
 
 
 @dataclasses.dataclass(frozen=True)

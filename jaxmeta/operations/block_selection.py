@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from jaxmeta.core import Labels, TensorMap
-from jaxmeta.core._layout import BlockLayout, Layout
-from jaxmeta.core._plans import Plan, plan_for
-from jaxmeta.core._queries import check_names
-from jaxmeta.core._results import bare, plan_of, run
-from jaxmeta.core._taking import some_blocks
+from jaxmeta.core.layouts._layout import BlockLayout, Layout
+from jaxmeta.core.parts._queries import check_names
+from jaxmeta.core.parts._taking import some_blocks
+from jaxmeta.core.plans._plans import Plan, plan_for
+from jaxmeta.core.plans._results import bare, plan_of, run
 from jaxmeta.errors import InvalidTypeError, compose
 from jaxmeta.operations._arguments import check_map
 

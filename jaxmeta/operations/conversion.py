@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxmeta.core import DynamicLabels, Labels, TensorBlock
-from jaxmeta.core._names import dimension_names
+from jaxmeta.core.labels._names import dimension_names
 from jaxmeta.errors import (
     DynamicSamplesError,
     InvalidError,

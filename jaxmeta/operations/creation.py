@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from jaxmeta.core import TensorBlock, TensorMap
-from jaxmeta.core._precision import check_inexact
-from jaxmeta.core._results import run
+from jaxmeta.core.layouts._precision import check_inexact
+from jaxmeta.core.plans._results import run
 from jaxmeta.operations._arguments import check_block, check_map
 from jaxmeta.operations._new_arrays import constant_leaves
 from jaxmeta.operations._random_arrays import checked_key, uniform_leaves

@@ -11,9 +11,9 @@ from typing import TypeAlias
 import numpy as np
 
 from jaxmeta.core import TensorMap
-from jaxmeta.core._layout import BlockLayout, Layout
-from jaxmeta.core._plans import plan_for
-from jaxmeta.core._results import bare, run
+from jaxmeta.core.layouts._layout import BlockLayout, Layout
+from jaxmeta.core.plans._plans import plan_for
+from jaxmeta.core.plans._results import bare, run
 from jaxmeta.errors import InvalidError, compose
 from jaxmeta.operations._arguments import check_choice, check_map
 from jaxmeta.operations._changes import (

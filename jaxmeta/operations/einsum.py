@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 
 from jaxmeta.core import TensorMap
-from jaxmeta.core._differences import block_name
-from jaxmeta.core._key_choices import DifferentKeys, check_different_keys, common_keys
-from jaxmeta.core._layout import Layout, layout
-from jaxmeta.core._leaf_checks import check_leaves
-from jaxmeta.core._levels import Operand
-from jaxmeta.core._plans import Plan, Step, plan_for
-from jaxmeta.core._precision import check_differentiable, check_same_dtype
-from jaxmeta.core._results import bare, plan_of, run
+from jaxmeta.core.gradients._levels import Operand
+from jaxmeta.core.layouts._differences import block_name
+from jaxmeta.core.layouts._layout import Layout, layout
+from jaxmeta.core.layouts._leaf_checks import check_leaves
+from jaxmeta.core.layouts._precision import check_differentiable, check_same_dtype
+from jaxmeta.core.plans._key_choices import DifferentKeys, check_different_keys, common_keys
+from jaxmeta.core.plans._plans import Plan, Step, plan_for
+from jaxmeta.core.plans._results import bare, plan_of, run
 from jaxmeta.errors import InvalidError, InvalidTypeError, compose
 from jaxmeta.operations._arguments import check_map
 from jaxmeta.operations._contraction import contraction

@@ -16,8 +16,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxmeta.core import TensorBlock, TensorMap, _elementwise
-from jaxmeta.core._precision import check_inexact
+from jaxmeta.core import TensorBlock, TensorMap
+from jaxmeta.core.arithmetic import _elementwise
+from jaxmeta.core.layouts._precision import check_inexact
 from jaxmeta.errors import InvalidTypeError, compose
 from jaxmeta.operations._arguments import check_tensor
 

@@ -9,10 +9,10 @@ import jax
 from jax.core import Tracer
 
 from jaxmeta.core import TensorBlock, TensorMap
-from jaxmeta.core._layout import BlockLayout, block_layout
-from jaxmeta.core._names import gradient_name
-from jaxmeta.core._plans import Plan, Step, keep, plan_for
-from jaxmeta.core._results import bare, block_by_block, plan_of, run
+from jaxmeta.core.labels._names import gradient_name
+from jaxmeta.core.layouts._layout import BlockLayout, block_layout
+from jaxmeta.core.plans._plans import Plan, Step, keep, plan_for
+from jaxmeta.core.plans._results import bare, block_by_block, plan_of, run
 from jaxmeta.errors import InvalidError, InvalidTypeError, MissingError, choices, compose
 from jaxmeta.operations._arguments import check_block, check_map
 

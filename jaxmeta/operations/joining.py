@@ -8,18 +8,18 @@ from typing import Any
 import numpy as np
 
 from jaxmeta.core import Labels, TensorBlock, TensorMap
-from jaxmeta.core._arrangements import SideBySide, Stacked
-from jaxmeta.core._differences import (
+from jaxmeta.core.gradients._arrangements import SideBySide, Stacked
+from jaxmeta.core.gradients._rearrangement import Rearrangement, Source, static_samples
+from jaxmeta.core.layouts._differences import (
     block_name,
     check_same_block,
     check_same_labels,
     check_same_parameters,
 )
-from jaxmeta.core._key_choices import DifferentKeys, check_different_keys, common_keys
-from jaxmeta.core._layout import BlockLayout, Layout, layout
-from jaxmeta.core._plans import Plan, Step, plan_for
-from jaxmeta.core._rearrangement import Rearrangement, Source, static_samples
-from jaxmeta.core._results import bare, plan_of, run
+from jaxmeta.core.layouts._layout import BlockLayout, Layout, layout
+from jaxmeta.core.plans._key_choices import DifferentKeys, check_different_keys, common_keys
+from jaxmeta.core.plans._plans import Plan, Step, plan_for
+from jaxmeta.core.plans._results import bare, plan_of, run
 from jaxmeta.errors import InvalidError, InvalidTypeError, NotEqualError, compose
 from jaxmeta.operations._arguments import check_block, check_choice, check_map
 

@@ -9,13 +9,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxmeta.core import TensorMap
-from jaxmeta.core._differences import check_same_block
-from jaxmeta.core._layout import BlockLayout, Layout, block_layout
-from jaxmeta.core._plans import Plan, Step, plan_for
-from jaxmeta.core._precision import check_inexact, check_same_dtype
-from jaxmeta.core._rearrangement import static_samples
-from jaxmeta.core._results import bare, pair_by_pair, plan_of, run
-from jaxmeta.core._second_order import refuse_nested
+from jaxmeta.core.gradients._rearrangement import static_samples
+from jaxmeta.core.gradients._second_order import refuse_nested
+from jaxmeta.core.layouts._differences import check_same_block
+from jaxmeta.core.layouts._layout import BlockLayout, Layout, block_layout
+from jaxmeta.core.layouts._precision import check_inexact, check_same_dtype
+from jaxmeta.core.plans._plans import Plan, Step, plan_for
+from jaxmeta.core.plans._results import bare, pair_by_pair, plan_of, run
 from jaxmeta.errors import InvalidError, InvalidTypeError, compose
 from jaxmeta.operations._arguments import check_map
 from jaxmeta.operations._least_squares import least_squares

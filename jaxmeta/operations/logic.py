@@ -8,8 +8,8 @@ from typing import Any
 import jax
 
 from jaxmeta.core import TensorBlock, TensorMap
-from jaxmeta.core._differences import AXES, check_same_block, check_same_map
-from jaxmeta.core._equality import EXACT, Tolerance, compare
+from jaxmeta.core.layouts._differences import AXES, check_same_block, check_same_map
+from jaxmeta.core.layouts._equality import EXACT, Tolerance, compare
 from jaxmeta.errors import InvalidTypeError, NotEqualError, compose
 from jaxmeta.operations._arguments import (
     check_block,

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn, TypeVar
 
-from jaxmeta.core import Labels, TensorBlock, TensorMap, _mapping
-from jaxmeta.core._mapping import Wanted
+from jaxmeta.core import Labels, TensorBlock, TensorMap
+from jaxmeta.core.functions import _mapping
+from jaxmeta.core.functions._mapping import Wanted
 from jaxmeta.errors import InvalidError, InvalidTypeError, compose
 from jaxmeta.operations._arguments import check_tensor
 

@@ -10,15 +10,17 @@ from typing import Any, Literal, TypeAlias, TypeVar
 import jax.numpy as jnp
 import numpy as np
 
-from jaxmeta.core import TensorBlock, TensorMap, _mapping, _scalars
-from jaxmeta.core._differences import check_same_block, matched_keys
-from jaxmeta.core._layout import BlockLayout, Layout
-from jaxmeta.core._levels import Operand
-from jaxmeta.core._plans import Plan, Step, plan_for
-from jaxmeta.core._precision import check_same_dtype
-from jaxmeta.core._results import bare, block_by_block, plan_of, run
-from jaxmeta.core._row_function import RowFunction
-from jaxmeta.core._rowwise import rowwise_block
+from jaxmeta.core import TensorBlock, TensorMap
+from jaxmeta.core.arithmetic import _scalars
+from jaxmeta.core.functions import _mapping
+from jaxmeta.core.gradients._levels import Operand
+from jaxmeta.core.gradients._row_function import RowFunction
+from jaxmeta.core.gradients._rowwise import rowwise_block
+from jaxmeta.core.layouts._differences import check_same_block, matched_keys
+from jaxmeta.core.layouts._layout import BlockLayout, Layout
+from jaxmeta.core.layouts._precision import check_same_dtype
+from jaxmeta.core.plans._plans import Plan, Step, plan_for
+from jaxmeta.core.plans._results import bare, block_by_block, plan_of, run
 from jaxmeta.errors import InvalidError, InvalidTypeError, compose
 from jaxmeta.operations._arguments import check_tensor
 

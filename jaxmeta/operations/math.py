@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from jaxmeta.core import TensorMap, _arithmetic
-from jaxmeta.core._key_choices import DifferentKeys
+from jaxmeta.core import TensorMap
+from jaxmeta.core.arithmetic import _arithmetic
+from jaxmeta.core.plans._key_choices import DifferentKeys
 from jaxmeta.operations._arguments import check_map
 
 

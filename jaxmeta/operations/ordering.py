@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 
 from jaxmeta.core import Labels, TensorBlock, TensorMap
-from jaxmeta.core._differences import block_name
-from jaxmeta.core._layout import BlockLayout, Layout, layout
-from jaxmeta.core._names import dimension_names
-from jaxmeta.core._plans import Plan, Step, plan_for
-from jaxmeta.core._rearrangement import static_samples
-from jaxmeta.core._results import bare, plan_of, run
-from jaxmeta.core._rows import sorted_order, unique_rows
+from jaxmeta.core.gradients._rearrangement import static_samples
+from jaxmeta.core.labels._names import dimension_names
+from jaxmeta.core.layouts._differences import block_name
+from jaxmeta.core.layouts._layout import BlockLayout, Layout, layout
+from jaxmeta.core.plans._plans import Plan, Step, plan_for
+from jaxmeta.core.plans._results import bare, plan_of, run
+from jaxmeta.core.rows._rows import sorted_order, unique_rows
 from jaxmeta.errors import InvalidError, InvalidTypeError, MissingError, choices, compose
 from jaxmeta.operations._arguments import check_block, check_choice, check_map
 from jaxmeta.operations._sorting import Sorting

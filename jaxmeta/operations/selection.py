@@ -9,13 +9,13 @@ import jax
 import numpy as np
 
 from jaxmeta.core import Labels, TensorBlock, TensorMap
-from jaxmeta.core._layout import BlockLayout
-from jaxmeta.core._plans import Plan, plan_for
-from jaxmeta.core._positions import checked_positions, host_positions
-from jaxmeta.core._queries import check_names
-from jaxmeta.core._rearrangement import static_samples
-from jaxmeta.core._results import bare, block_by_block, plan_of, run
-from jaxmeta.core._taking import Kept, Planned, take
+from jaxmeta.core.gradients._rearrangement import static_samples
+from jaxmeta.core.layouts._layout import BlockLayout
+from jaxmeta.core.parts._positions import checked_positions, host_positions
+from jaxmeta.core.parts._queries import check_names
+from jaxmeta.core.parts._taking import Kept, Planned, take
+from jaxmeta.core.plans._plans import Plan, plan_for
+from jaxmeta.core.plans._results import bare, block_by_block, plan_of, run
 from jaxmeta.errors import InvalidTypeError, compose
 from jaxmeta.operations._arguments import check_block, check_choice, check_map
 

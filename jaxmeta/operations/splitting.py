@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 
 from jaxmeta.core import Labels, TensorBlock, TensorMap
-from jaxmeta.core._grouping import grouped, positions_of
-from jaxmeta.core._layout import BlockLayout
-from jaxmeta.core._names import dimension_names
-from jaxmeta.core._parts import Parts
-from jaxmeta.core._plans import Plan, plan_for
-from jaxmeta.core._queries import check_names
-from jaxmeta.core._results import bare
-from jaxmeta.core._rows import unique_rows
-from jaxmeta.core._taking import Kept, Planned, some_blocks, take
+from jaxmeta.core.labels._names import dimension_names
+from jaxmeta.core.layouts._layout import BlockLayout
+from jaxmeta.core.parts._grouping import grouped, positions_of
+from jaxmeta.core.parts._parts import Parts
+from jaxmeta.core.parts._queries import check_names
+from jaxmeta.core.parts._taking import Kept, Planned, some_blocks, take
+from jaxmeta.core.plans._plans import Plan, plan_for
+from jaxmeta.core.plans._results import bare
+from jaxmeta.core.rows._rows import unique_rows
 from jaxmeta.errors import InvalidError, InvalidTypeError, compose
 from jaxmeta.operations._arguments import check_block, check_choice, check_map
 from jaxmeta.operations.selection import AXES, Selection, axis_labels, hashable, sliced

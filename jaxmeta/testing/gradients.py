@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from jaxmeta.core import TensorBlock, TensorMap
-from jaxmeta.core._precision import check_dtype
+from jaxmeta.core.layouts._precision import check_dtype
 from jaxmeta.errors import FailedCheckError, InvalidError, compose
 from jaxmeta.testing._chain_rule import expected, reachable
 from jaxmeta.testing._derivatives import Arrays, Function

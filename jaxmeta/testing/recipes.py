@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxmeta.core import Labels, TensorBlock, TensorMap
-from jaxmeta.core._precision import check_dtype
+from jaxmeta.core.layouts._precision import check_dtype
 from jaxmeta.errors import InvalidError, choices, compose
 
 

@@ -9,10 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxmeta.core import _composed
-from jaxmeta.core._composed import Expression, composed, then
-from jaxmeta.core._kernels import take_rows
-from jaxmeta.core._plans import Plan, Step, keep
+from jaxmeta.core.gradients import _composed
+from jaxmeta.core.gradients._composed import Expression, composed, then
+from jaxmeta.core.plans._kernels import take_rows
+from jaxmeta.core.plans._plans import Plan, Step, keep
 
 
 def double(x: Any) -> Any:

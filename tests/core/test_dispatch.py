@@ -15,7 +15,7 @@ import pytest
 from test_interning import build
 
 from jaxmeta import Labels, LabelsEntry, TensorBlock, TensorMap
-from jaxmeta.core._layout import BlockLayout, Dynamic, Layout
+from jaxmeta.core.layouts._layout import BlockLayout, Dynamic, Layout
 
 
 COUNTED = (

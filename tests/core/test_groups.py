@@ -15,9 +15,9 @@ from operations.test_plans_of_operations import compilations
 
 import jaxmeta as jm
 from jaxmeta import Labels, TensorBlock, TensorMap
-from jaxmeta.core import _groups, _programs, _schedules
-from jaxmeta.core._programs import Program
-from jaxmeta.core._schedules import Instruction, Schedule
+from jaxmeta.core.plans import _groups, _programs, _schedules
+from jaxmeta.core.plans._programs import Program
+from jaxmeta.core.plans._schedules import Instruction, Schedule
 
 
 def compiled_by(program: Callable[[], Any]) -> int:
@@ -236,7 +236,7 @@ import jax
 jax.config.update("jax_num_cpu_devices", 2)
 import jax.numpy as jnp
 from jaxmeta import Labels, TensorBlock, TensorMap
-from jaxmeta.core import _groups
+from jaxmeta.core.plans import _groups
 _groups.RUNS_BEFORE_COMPILING = 0
 devices = jax.devices()
 s, n = Labels.range("s", 3), Labels.range("n", 2)

@@ -17,8 +17,8 @@ import numpy as np
 import pytest
 
 from jaxmeta import DynamicLabels, Labels, TensorBlock, TensorMap, pad
-from jaxmeta.core import _layout
-from jaxmeta.core._interning import InternTable
+from jaxmeta.core.labels._interning import InternTable
+from jaxmeta.core.layouts import _layout
 
 
 def build(first: int = 0, rows: int = 4) -> TensorMap:
@@ -170,7 +170,7 @@ def test_layouts_are_freed_without_the_garbage_collector() -> None:
 def test_tables_do_not_grow() -> None:
     def sizes() -> tuple[int, ...]:
         gc.collect()
-        from jaxmeta.core import _label_table
+        from jaxmeta.core.labels import _label_table
 
         return (len(_label_table._TABLE), len(_layout._BLOCKS), len(_layout._LAYOUTS))
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from row_tables import as_rows, unique_tables, wide_table
 
-from jaxmeta.core import _label_sets
-from jaxmeta.core._row_index import RowIndex
+from jaxmeta.core.rows import _label_sets
+from jaxmeta.core.rows._row_index import RowIndex
 
 
 def check_union(a: np.ndarray, b: np.ndarray, indices: tuple[RowIndex, RowIndex]) -> None:

@@ -13,9 +13,9 @@ from test_interning import in_threads
 from test_plan_memory import map_of
 
 import jaxmeta as jm
-from jaxmeta.core import _memory
-from jaxmeta.core._memory import Memory
-from jaxmeta.core._plans import Plan, plan_for, run_kernel
+from jaxmeta.core.layouts import _memory
+from jaxmeta.core.layouts._memory import Memory
+from jaxmeta.core.plans._plans import Plan, plan_for, run_kernel
 
 
 def test_memory_forgets_what_was_not_used_longest() -> None:

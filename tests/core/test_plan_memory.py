@@ -13,9 +13,9 @@ import pytest
 
 import jaxmeta as jm
 from jaxmeta import Labels, TensorBlock, TensorMap
-from jaxmeta.core import _groups
-from jaxmeta.core._layout import BlockLayout, Layout, block_layout
-from jaxmeta.core._plans import Plan, plan_for
+from jaxmeta.core.layouts._layout import BlockLayout, Layout, block_layout
+from jaxmeta.core.plans import _groups
+from jaxmeta.core.plans._plans import Plan, plan_for
 from jaxmeta.errors import MetatensorError
 
 
@@ -145,7 +145,10 @@ def _joined(parts: list[TensorMap]) -> list[TensorMap]:
 
 def _split_back(parts: list[TensorMap]) -> list[Any]:
     """Maps and blocks whose parts were there before they were."""
-    joined, block = jm.join(parts, "samples"), jm.join_blocks([p[0] for p in parts], "samples")
+    joined, block = (
+        jm.join(parts, "samples"),
+        jm.join_blocks([p[0] for p in parts], "samples"),
+    )
     chosen = [[0], [1], [2]]
     again = jm.split(joined, "samples", chosen)
     blocks = jm.split_block(block, "samples", chosen)

@@ -12,7 +12,7 @@ from strategies import Shape, make_tensor
 from test_interning import in_threads
 
 from jaxmeta import Labels, TensorBlock, TensorMap, clear_caches
-from jaxmeta.core._memory import Memory
+from jaxmeta.core.layouts._memory import Memory
 
 
 @pytest.fixture

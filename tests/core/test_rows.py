@@ -10,17 +10,17 @@ import pytest
 from hypothesis import assume, given
 from row_tables import Row, as_rows, as_table, tables, unique_tables, wide_table
 
-from jaxmeta.core import _rows_hash
-from jaxmeta.core._row_index import RowIndex
-from jaxmeta.core._rows import (
+from jaxmeta.core.rows import _rows_hash
+from jaxmeta.core.rows._row_index import RowIndex
+from jaxmeta.core.rows._rows import (
     Packing,
     first_duplicate,
     is_sorted,
     sorted_order,
     unique_rows,
 )
-from jaxmeta.core._rows_dense import DenseTable
-from jaxmeta.core._rows_hash import HashTable, row_hashes, row_words
+from jaxmeta.core.rows._rows_dense import DenseTable
+from jaxmeta.core.rows._rows_hash import HashTable, row_hashes, row_words
 
 
 class TestPacking:

@@ -18,7 +18,7 @@ from operations.test_messages_of_operations import assert_house_form
 
 import jaxmeta as jm
 from jaxmeta import Labels, LabelsEntry, TensorBlock, TensorMap
-from jaxmeta.core import _plans
+from jaxmeta.core.plans import _plans
 from jaxmeta.errors import (
     DynamicSamplesError,
     InvalidError,

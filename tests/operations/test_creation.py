@@ -391,7 +391,7 @@ def test_arguments_of_wrong_types(name: str, wrong_types: None) -> None:
 
 
 WRONG_KEYS = {
-    "a map": (many([(1, 2)]), "found jaxmeta.core._map.TensorMap"),
+    "a map": (many([(1, 2)]), "found jaxmeta.core.blocks._map.TensorMap"),
     "a seed": (0, "found builtins.int"),
     "nothing": (None, "found builtins.NoneType"),
     "floats": (np.ones(2), r"of shape \(2,\) and dtype float64"),

@@ -19,8 +19,8 @@ from operations.test_plans_of_operations import compilations, tensor_of
 
 import jaxmeta as jm
 from jaxmeta import Labels, TensorBlock
-from jaxmeta.core import _functions
-from jaxmeta.core._memory import Memory
+from jaxmeta.core.layouts._memory import Memory
+from jaxmeta.core.plans import _functions
 
 
 class Scale(eqx.Module):

@@ -18,8 +18,8 @@ from operations.examples import Recipe, random_map, with_other_numbers
 import jaxmeta as jm
 from benchmarks._cases import NOT, cases
 from jaxmeta import Labels, TensorBlock, TensorMap
-from jaxmeta.core import _groups, _plans, _schedules
-from jaxmeta.core._memory import Memory
+from jaxmeta.core.layouts._memory import Memory
+from jaxmeta.core.plans import _groups, _plans, _schedules
 from jaxmeta.testing import random_partner
 
 

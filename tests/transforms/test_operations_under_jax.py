@@ -16,7 +16,7 @@ from operations.examples import Recipe, random_map, with_other_numbers, with_oth
 import jaxmeta as jm
 from benchmarks._cases import Case, cases
 from jaxmeta import TensorMap
-from jaxmeta.core import _groups, _schedules
+from jaxmeta.core.plans import _groups, _schedules
 
 
 CASES = {case.title: case for case in cases()}

@@ -1,0 +1,1 @@
+"""Blocks and maps, and what their constructors demand."""

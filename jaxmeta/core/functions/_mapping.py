@@ -1,0 +1,142 @@
+"""A function of one sample's array, on all samples of a block or map."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
+
+from jaxmeta.core.functions._mapping_checks import Kind, Trial, check_names
+from jaxmeta.core.gradients._levels import Operand
+from jaxmeta.core.gradients._rearrangement import static_samples
+from jaxmeta.core.gradients._row_function import RowFunction
+from jaxmeta.core.gradients._rowwise import rowwise_block
+from jaxmeta.core.labels._labels import Labels
+from jaxmeta.core.layouts._layout import BlockLayout, block_layout
+from jaxmeta.core.layouts._precision import check_differentiable, check_host_arrays
+from jaxmeta.core.plans._functions import Function, compiled_for, taken_apart
+from jaxmeta.core.plans._plans import Plan, Step, plan_for
+from jaxmeta.core.plans._results import bare, block_by_block, run
+
+
+# Components and properties of the result; None for those of the block.
+Wanted: TypeAlias = tuple[tuple[Labels, ...] | None, Labels | None]
+
+KEEP: tuple[Wanted, ...] = ((None, None),)
+
+
+def apply(
+    operation: str, function: Any, tensor: Any, wanted: tuple[Wanted, ...] = KEEP
+) -> Any:
+    """The function of every sample; gradients by its derivatives.
+
+    `wanted` has one entry for all blocks, or one for each of them.
+    """
+    check_differentiable(operation, tensor)
+    return _run(operation, function, tensor, wanted, tensor.dtype)
+
+
+def truth(operation: str, predicate: Any, tensor: Any) -> Any:
+    """Bools by a function of every sample, without gradients."""
+    return _run(operation, predicate, tensor, KEEP, None)
+
+
+def _run(
+    operation: str, function: Any, tensor: Any, wanted: tuple[Wanted, ...], dtype: Any
+) -> Any:
+    static, arrays, held = taken_apart(operation, function)
+    check_host_arrays([*tensor._leaves, *arrays])
+    kinds = tuple(_kind(array) for array in arrays)
+    own = bare(tensor._layout)
+    dtypes = tensor.dtype, dtype
+    plan = plan_for(own, _plan, operation, static, kinds, wanted, dtypes)
+    result = run(plan, tensor, extra=arrays)
+    del held  # all that the static part refers to was there until here
+    return result
+
+
+def _kind(array: Any) -> Kind:
+    return array.shape, array.dtype, bool(getattr(array, "weak_type", False))
+
+
+class _FunctionPlan(Plan[Any]):
+    """A plan whose kernels call a function that somebody gave.
+
+    Arguments:
+        layout, steps: as for any plan.
+        function: its static part.
+        closes_over_tracers: whether it uses traced arrays that are no leaves. Then it
+            can not be compiled by itself.
+    """
+
+    def __init__(
+        self,
+        layout: Any,
+        steps: Sequence[Step],
+        function: Function,
+        closes_over_tracers: bool,
+    ) -> None:
+        super().__init__(layout, steps)
+        self._function = function
+        self._traced = closes_over_tracers
+
+    def run(self, leaves: Sequence[Any]) -> tuple[Any, ...]:
+        """The leaves of the result."""
+        check_host_arrays(leaves)
+        if self._traced or any(isinstance(leaf, Tracer) for leaf in leaves):
+            given = [jnp.asarray(x) if isinstance(x, np.ndarray) else x for x in leaves]
+            return tuple(_called(*one) for one in self._calls(given, self.index))
+        compiled = compiled_for(self._function)
+        return tuple(compiled(*one) for one in self._calls(leaves, self.device_index))
+
+    def _calls(self, leaves: Sequence[Any], index: Sequence[Any]) -> Any:
+        for kernel, inputs, where, static in self.program.instructions:
+            yield kernel, static, [leaves[i] for i in inputs], [index[i] for i in where]
+
+
+def _called(kernel: Any, static: Any, arrays: Any, tables: Any) -> Any:
+    return kernel(*arrays, *tables, *static)
+
+
+def _plan(
+    own: Any,
+    operation: str,
+    function: Function,
+    kinds: tuple[Kind, ...],
+    wanted: tuple[Wanted, ...],
+    dtypes: tuple[Any, Any],
+) -> Plan[Any]:
+    start = own.size if isinstance(own, BlockLayout) else own.offsets[-1]
+    constants = tuple(range(start, start + len(kinds)))
+    known = RowFunction(operation, _of_rows, constants=constants, static=(function,))
+    trial = Trial(operation, function, kinds, *dtypes)
+    remaining = itertools.cycle(wanted)
+
+    def plan_block(
+        layout: BlockLayout, leaf: int, name: str
+    ) -> tuple[BlockLayout, list[Step]]:
+        components, properties = next(remaining)
+        axes = (
+            layout.components if components is None else components,
+            layout.properties if properties is None else properties,
+        )
+        samples = static_samples(layout, operation)
+        check_names(operation, name, layout, axes[0])
+        trial.check(name, layout, axes)
+        if dtypes[1] is not None:
+            return rowwise_block(known, name, [Operand(layout, leaf)], axes)
+        values = Step(_of_rows, (leaf, *constants), (), (function,))
+        return block_layout(samples, *axes), [values]
+
+    result, steps = block_by_block(own, plan_block)
+    return _FunctionPlan(None if result is own else result, steps, function, trial.traced)
+
+
+def _of_rows(rows: Any, *rest: Any) -> Any:
+    *arrays, function = rest
+    return jax.vmap(function.with_arrays(arrays))(rows)

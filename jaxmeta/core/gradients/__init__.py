@@ -1,0 +1,1 @@
+"""The one rule for gradients: rows that move, and functions of rows."""

@@ -1,0 +1,1 @@
+"""Labels and their entries, static and dynamic."""

@@ -1,0 +1,1 @@
+"""The static half of blocks and maps, and what its arrays must be."""

@@ -1,0 +1,1 @@
+"""Moves between keys, samples, components and properties."""

@@ -1,0 +1,1 @@
+"""Parts of blocks and maps: what a selection asks for, what is taken."""

@@ -1,0 +1,1 @@
+"""Operations as plans on metadata, and programs that run them."""

@@ -1,0 +1,1 @@
+"""Rows of integers: packing, order, look-up, set algebra; numpy only."""
