@@ -30,7 +30,7 @@ def drop_blocks(tensor: TensorMap, keys: Labels, copy: bool = False) -> TensorMa
 
     Raises:
         MissingError: for names that the keys lack.
-        InvalidTypeError: for keys that are no `Labels`.
+        InvalidTypeError: for keys that are no `Labels`, and a `copy` that is no bool.
 
     Example:
         >>> import jax.numpy as jnp
@@ -75,6 +75,9 @@ def drop_empty_blocks(tensor: TensorMap, copy: bool = False) -> TensorMap:
     Arguments:
         tensor: any map.
         copy: as for `drop_blocks`.
+
+    Raises:
+        InvalidTypeError: for what is no map, and a `copy` that is no bool.
 
     Example:
         >>> import jax.numpy as jnp

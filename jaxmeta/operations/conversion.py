@@ -44,7 +44,7 @@ def block_from_array(
             ``"property"`` by default.
 
     Raises:
-        InvalidTypeError: for what is no array.
+        InvalidTypeError: for what is no array, and for names that are no strings.
         InvalidError: for another number of names than axes, and for names that are none.
 
     Example:
@@ -121,6 +121,9 @@ def _positions(names: tuple[str, ...], shape: tuple[int, ...]) -> Labels:
 def one_hot(labels: Labels, dimension: Labels) -> jax.Array:
     """Which of several values one dimension of each entry has, as rows of 0 and a 1.
 
+    Values: 1 in the column of the entry's own value, 0 elsewhere. They are made of labels,
+    which are static: nothing is differentiated, and there are no gradients.
+
     Arguments:
         labels: with the name of `dimension` among theirs.
         dimension: one name, and all values that it can have.
@@ -129,6 +132,7 @@ def one_hot(labels: Labels, dimension: Labels) -> jax.Array:
         A JAX array of shape ``(len(labels), len(dimension))``, int32 as labels are.
 
     Raises:
+        InvalidTypeError: for what is no `Labels`.
         InvalidError: for a `dimension` of several names.
         MissingError: when the labels lack the name, or `dimension` one of their values.
         DynamicSamplesError: for dynamic labels, whose values may be traced.

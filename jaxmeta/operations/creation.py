@@ -34,6 +34,8 @@ def zeros_like(
     Raises:
         MissingError: for a name that is no gradient.
         InvalidError: for ``requires_grad=True``.
+        InvalidTypeError: for what is no map, and for gradients that are no names.
+        PrecisionError: for shapes of 64 bits where JAX runs without x64.
 
     Example:
         >>> import jax.numpy as jnp

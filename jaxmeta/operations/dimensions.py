@@ -79,7 +79,19 @@ def insert_dimension(
 
 
 def append_dimension(tensor: TensorMap, axis: str, name: str, values: Values) -> TensorMap:
-    """`insert_dimension` after the last one.
+    """Add a dimension after the last one: `insert_dimension` without an index.
+
+    Values stay as they are. Gradients keep their samples; properties are those of the
+    values at every depth.
+
+    Arguments:
+        tensor: any map; its samples must be static to get another dimension.
+        axis: ``"keys"``, ``"samples"`` or ``"properties"``.
+        name: a name that the axis does not have yet.
+        values: as for `insert_dimension`.
+
+    Raises:
+        InvalidError, InvalidTypeError, DynamicSamplesError: as for `insert_dimension`.
 
     Example:
         >>> import jax.numpy as jnp

@@ -20,7 +20,10 @@ from jaxmeta.operations._arguments import check_block, check_map
 def remove_gradients(
     tensor: TensorMap, remove: str | Sequence[str] | None = None
 ) -> TensorMap:
-    """The same map without some gradients; values are shared, not copied.
+    """The same map without some gradients.
+
+    Values: the same arrays, shared, not copied. Gradients: those that stay are the same
+    arrays too, at every depth; one that goes takes its own gradients along.
 
     Arguments:
         tensor: any map.
@@ -28,6 +31,8 @@ def remove_gradients(
 
     Raises:
         MissingError: for a name that is no gradient.
+        InvalidError: for what can be no name of a gradient, as one with a slash.
+        InvalidTypeError: for names that are no strings, and for what is no map.
 
     Example:
         >>> import jax.numpy as jnp
@@ -74,6 +79,9 @@ def detach(tensor: TensorMap) -> TensorMap:
     Arguments:
         tensor: any map; dynamic samples and gradients of gradients too.
 
+    Raises:
+        InvalidTypeError: for what is no map.
+
     Example:
         >>> import jax, jax.numpy as jnp
         >>> from jaxmeta import Labels
@@ -109,12 +117,15 @@ def requires_grad(tensor: TensorMap, requires_grad: bool = True) -> TensorMap:
     metatensor sets a flag of arrays of torch here. With ``requires_grad=False`` this is
     `detach`, as it is there; True, which has no meaning in JAX, is refused.
 
+    Values and gradients: as for `detach`.
+
     Arguments:
         tensor: any map.
         requires_grad: False.
 
     Raises:
         InvalidError: for True; the message tells what to do instead.
+        InvalidTypeError: for what is no bool, and for what is no map.
 
     Example:
         >>> import jax, jax.numpy as jnp

@@ -46,7 +46,10 @@ def lstsq(
     Raises:
         NotEqualError: when metadata differ.
         NestedGradientsError: for gradients of gradients.
-        InvalidTypeError: for values that are no floating point numbers.
+        InvalidTypeError: for values that are no floating point numbers, or of less than
+            32 bits; for dtypes that differ; for an `rcond` that is no number.
+        InvalidError: for a driver.
+        DynamicSamplesError: for dynamic samples.
 
     Example:
         >>> from jaxmeta import Labels, TensorBlock
@@ -76,12 +79,19 @@ def solve(X: TensorMap, Y: TensorMap) -> TensorMap:
     r"""The weights that solve :math:`X w = Y` exactly, block by block.
 
     The same system as in `lstsq`; it must be square. Values: :math:`w^T`, with the
-    properties of `Y` as samples and the properties of `X` as properties. No gradients.
+    properties of `Y` as samples and the properties of `X` as properties. No gradients. Of
+    a singular system the values are infinite or NaN.
+
+    Arguments:
+        X: inputs, with as many rows, those of gradients included, as properties.
+        Y: targets with the same keys, samples, components and gradient samples.
 
     Raises:
         InvalidError: when the system of a block is not square.
         NotEqualError: when metadata differ.
         NestedGradientsError: for gradients of gradients.
+        InvalidTypeError: for dtypes as for `lstsq`.
+        DynamicSamplesError: for dynamic samples.
 
     Example:
         >>> from jaxmeta import Labels, TensorBlock

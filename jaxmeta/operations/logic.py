@@ -29,8 +29,16 @@ ATOL = 1e-12
 def equal(tensor_1: TensorMap, tensor_2: TensorMap) -> bool | jax.Array:
     """Whether two maps have the same metadata and exactly the same values.
 
-    Gradients count, at every depth; the order of the keys does not. NaN differs from NaN.
-    Where values are traced, equal metadata give a traced bool.
+    Values and gradients, at every depth, must be equal, of the same dtype; the order of
+    the keys does not count. NaN differs from NaN. Where values are traced, equal metadata
+    give a traced bool.
+
+    Arguments:
+        tensor_1: a map.
+        tensor_2: another one.
+
+    Raises:
+        InvalidTypeError: for what is no map.
 
     Example:
         >>> import jax.numpy as jnp
@@ -48,15 +56,38 @@ def equal(tensor_1: TensorMap, tensor_2: TensorMap) -> bool | jax.Array:
 def equal_raise(tensor_1: TensorMap, tensor_2: TensorMap) -> None:
     """As `equal`, but tell the first difference.
 
+    Values, gradients and arguments are those of `equal`.
+
     Raises:
         NotEqualError: when the maps differ.
-        InvalidTypeError: for values that are traced.
+        InvalidTypeError: for values that are traced, and for what is no map.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from jaxmeta import Labels
+        >>> s, n = Labels.range("s", 2), Labels.range("n", 1)
+        >>> block = TensorBlock(jnp.ones((2, 1)), s, [], n)
+        >>> tensor = TensorMap(Labels.single(), [block])
+        >>> equal_raise(tensor, 2 * tensor)
+        Traceback (most recent call last):
+            ...
+        jaxmeta.errors.NotEqualError: equal: .values of block (_=0) differ.
+          2 of 2 values differ; the first at (0, 0): 1.0 vs 2.0
     """
     _demand("equal", check_map, tensor_1, tensor_2, EXACT)
 
 
 def equal_block(block_1: TensorBlock, block_2: TensorBlock) -> bool | jax.Array:
-    """`equal` for blocks."""
+    """`equal` for blocks.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from jaxmeta import Labels
+        >>> s, n = Labels.range("s", 2), Labels.range("n", 1)
+        >>> block = TensorBlock(jnp.ones((2, 1)), s, [], n)
+        >>> equal_block(block, TensorBlock(2 * block.values, s, [], n))
+        False
+    """
     return _holds("equal_block", check_block, block_1, block_2, EXACT)
 
 
@@ -65,7 +96,14 @@ def equal_block_raise(block_1: TensorBlock, block_2: TensorBlock) -> None:
 
     Raises:
         NotEqualError: when the blocks differ.
-        InvalidTypeError: for values that are traced.
+        InvalidTypeError: for values that are traced, and for what is no block.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from jaxmeta import Labels
+        >>> s, n = Labels.range("s", 2), Labels.range("n", 1)
+        >>> block = TensorBlock(jnp.ones((2, 1)), s, [], n)
+        >>> equal_block_raise(block, block)
     """
     _demand("equal_block", check_block, block_1, block_2, EXACT)
 
@@ -82,8 +120,20 @@ def allclose(
 ) -> bool | jax.Array:
     r"""Whether two maps have the same metadata and values that are close.
 
-    Close means :math:`|a - b| \le atol + rtol |b|` for all values and gradients. The
-    order of the keys is free. The tolerances suit float64; choose larger ones for float32.
+    Close means :math:`|a - b| \le atol + rtol |b|` for all values and gradients, at every
+    depth, of the same dtype. The order of the keys is free. Where values are traced, equal
+    metadata give a traced bool.
+
+    Arguments:
+        tensor_1: a map, whose values are :math:`a`.
+        tensor_2: another one, whose values are :math:`b`.
+        rtol: relative to the second map. It suits float64; choose larger ones for float32.
+        atol: in the unit of the values.
+        equal_nan: whether NaN is close to NaN.
+
+    Raises:
+        InvalidTypeError: for what is no map, and for tolerances that are no numbers or
+            negative.
 
     Example:
         >>> import jax.numpy as jnp
@@ -108,9 +158,23 @@ def allclose_raise(
 ) -> None:
     """As `allclose`, but tell the first difference.
 
+    Values, gradients and arguments are those of `allclose`.
+
     Raises:
         NotEqualError: when the maps differ by more.
-        InvalidTypeError: for values that are traced.
+        InvalidTypeError: for values that are traced, and as for `allclose`.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from jaxmeta import Labels
+        >>> s, n = Labels.range("s", 2), Labels.range("n", 1)
+        >>> block = TensorBlock(jnp.ones((2, 1)), s, [], n)
+        >>> tensor = TensorMap(Labels.single(), [block])
+        >>> allclose_raise(tensor, 2 * tensor)
+        Traceback (most recent call last):
+            ...
+        jaxmeta.errors.NotEqualError: allclose: .values of block (_=0) differ.
+          2 of 2 values differ; the first at (0, 0): 1.0 vs 2.0
     """
     tolerance = _tolerance("allclose", rtol, atol, equal_nan)
     _demand("allclose", check_map, tensor_1, tensor_2, tolerance)
@@ -123,7 +187,17 @@ def allclose_block(
     atol: float = ATOL,
     equal_nan: bool = False,
 ) -> bool | jax.Array:
-    """`allclose` for blocks."""
+    """`allclose` for blocks.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from jaxmeta import Labels
+        >>> s, n = Labels.range("s", 2), Labels.range("n", 1)
+        >>> block = TensorBlock(jnp.ones((2, 1)), s, [], n)
+        >>> other = TensorBlock(1.001 * block.values, s, [], n)
+        >>> allclose_block(block, other), allclose_block(block, other, rtol=0.01)
+        (False, True)
+    """
     tolerance = _tolerance("allclose_block", rtol, atol, equal_nan)
     return _holds("allclose_block", check_block, block_1, block_2, tolerance)
 
@@ -139,7 +213,14 @@ def allclose_block_raise(
 
     Raises:
         NotEqualError: when the blocks differ by more.
-        InvalidTypeError: for values that are traced.
+        InvalidTypeError: for values that are traced, and as for `allclose_block`.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from jaxmeta import Labels
+        >>> s, n = Labels.range("s", 2), Labels.range("n", 1)
+        >>> block = TensorBlock(jnp.ones((2, 1)), s, [], n)
+        >>> allclose_block_raise(block, block)
     """
     tolerance = _tolerance("allclose_block", rtol, atol, equal_nan)
     _demand("allclose_block", check_block, block_1, block_2, tolerance)
@@ -183,11 +264,17 @@ def equal_metadata(
 ) -> bool:
     """Whether two maps have the same keys (in any order) and the same labels.
 
+    Values are not looked at; of gradients, at every depth, the labels and names.
+
     Arguments:
         tensor_1: a map.
         tensor_2: another one.
         check: ``"all"``, or some of ``"samples"``, ``"components"``, ``"properties"``.
         check_gradients: whether the gradients must agree too.
+
+    Raises:
+        InvalidError: for a `check` that is none of these.
+        InvalidTypeError: for what is no map, and for a `check` that is no list of names.
 
     Example:
         >>> import jax.numpy as jnp
@@ -214,9 +301,25 @@ def equal_metadata_raise(
 ) -> None:
     """As `equal_metadata`, but tell the first difference.
 
+    Values, gradients and arguments are those of `equal_metadata`.
+
     Raises:
         NotEqualError: when the metadata differ.
-        InvalidError: for a `check` that is none.
+        InvalidError, InvalidTypeError: as for `equal_metadata`.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from jaxmeta import Labels
+        >>> s, n = Labels.range("s", 2), Labels.range("n", 1)
+        >>> block = TensorBlock(jnp.ones((2, 1)), s, [], n)
+        >>> tensor = TensorMap(Labels.single(), [block])
+        >>> atoms = TensorBlock(jnp.ones((2, 1)), Labels.range("atom", 2), [], n)
+        >>> equal_metadata_raise(tensor, TensorMap(Labels.single(), [atoms]))
+        Traceback (most recent call last):
+            ...
+        jaxmeta.errors.NotEqualError: equal_metadata: the samples of block (_=0) differ.
+          left has the names ['s'], right has ['atom']
+          rename_dimension() or permute_dimensions() one of them.
     """
     operation = "equal_metadata"
     one, two = check_map(operation, tensor_1), check_map(operation, tensor_2)
@@ -230,7 +333,16 @@ def equal_metadata_block(
     check: str | Sequence[str] = "all",
     check_gradients: bool = True,
 ) -> bool:
-    """`equal_metadata` for blocks."""
+    """`equal_metadata` for blocks.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from jaxmeta import Labels
+        >>> s, n = Labels.range("s", 2), Labels.range("n", 1)
+        >>> block = TensorBlock(jnp.ones((2, 1)), s, [], n)
+        >>> equal_metadata_block(block, TensorBlock(2 * block.values, s, [], n))
+        True
+    """
     try:
         equal_metadata_block_raise(block_1, block_2, check, check_gradients)
     except NotEqualError:
@@ -248,7 +360,14 @@ def equal_metadata_block_raise(
 
     Raises:
         NotEqualError: when the metadata differ.
-        InvalidError: for a `check` that is none.
+        InvalidError, InvalidTypeError: as for `equal_metadata_block`.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from jaxmeta import Labels
+        >>> s, n = Labels.range("s", 2), Labels.range("n", 1)
+        >>> block = TensorBlock(jnp.ones((2, 1)), s, [], n)
+        >>> equal_metadata_block_raise(block, block)
     """
     operation = "equal_metadata_block"
     one, two = check_block(operation, block_1), check_block(operation, block_2)

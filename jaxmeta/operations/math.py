@@ -31,6 +31,7 @@ def add(
         NotEqualError: when the metadata differ; the message tells the first difference.
         DynamicSamplesError: for dynamic samples.
         InvalidTypeError: for another dtype, or an operand that is no map and no scalar.
+        InvalidError: for another word than these for `different_keys`.
 
     Example:
         >>> import jax.numpy as jnp
@@ -138,6 +139,7 @@ def pow(A: TensorMap, B: float | Any) -> TensorMap:
         InvalidTypeError: for an exponent that is a map, or of another kind of number; for
             bools.
         NestedGradientsError: where a first derivative is missing, or at a third order.
+        DynamicSamplesError: for dynamic samples.
 
     Example:
         >>> import jax.numpy as jnp
@@ -161,7 +163,9 @@ def abs(A: TensorMap) -> TensorMap:
         A: any map with static samples.
 
     Raises:
+        InvalidTypeError: for what is no map, and for gradients of integers.
         NestedGradientsError: where a first derivative is missing, or at a third order.
+        DynamicSamplesError: for dynamic samples.
 
     Example:
         >>> import jax.numpy as jnp
@@ -200,7 +204,11 @@ def dot(A: TensorMap, B: TensorMap, different_keys: DifferentKeys = "error") -> 
     Raises:
         NotEqualError: when keys or properties differ, or the labels of gradients by one
             parameter (other than their rows).
-        InvalidError: when `B` has components.
+        InvalidError: when `B` has components, and for another word than these for
+            `different_keys`.
+        InvalidTypeError: for an operand that is no map, for another dtype, and for
+            gradients of integers that the product rule would need.
+        DynamicSamplesError: for dynamic samples.
         NestedGradientsError: when `B` has gradients and there is a gradient by x and y on
             one side, but none by y.
 

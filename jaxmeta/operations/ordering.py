@@ -44,6 +44,7 @@ def sort(
 
     Raises:
         InvalidError: for another axis.
+        InvalidTypeError: for axes that are no names, and a `descending` that is no bool.
         DynamicSamplesError: for dynamic samples that are to be sorted.
 
     Example:
@@ -79,6 +80,8 @@ def unique_metadata(
     tensor: TensorMap, axis: str, names: str | Sequence[str], gradient: str | None = None
 ) -> Labels:
     """The different entries of some dimensions, over all blocks, sorted.
+
+    Values and gradients are not looked at: the result is labels, made of labels alone.
 
     Arguments:
         tensor: any map; its samples must be static if they are asked for.

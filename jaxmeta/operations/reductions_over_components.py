@@ -25,7 +25,7 @@ def sum_over_components(
         MissingError: for a name that is no component of the values.
         DynamicSamplesError: for dynamic samples.
         InvalidTypeError: for bools, and for integers of less than 32 bits, whose sums
-            would soon wrap around.
+            would soon wrap around; for names that are no strings.
 
     Example:
         >>> import jax.numpy as jnp

@@ -26,7 +26,7 @@ def sum_over_properties(
         MissingError: for a name that is no property dimension.
         DynamicSamplesError: for dynamic samples.
         InvalidTypeError: for bools, and for integers of less than 32 bits, whose sums
-            would soon wrap around.
+            would soon wrap around; for names that are no strings.
 
     Example:
         >>> import jax.numpy as jnp

@@ -44,6 +44,7 @@ def slice(tensor: TensorMap, axis: str, selection: Selection) -> TensorMap:
         InvalidError: for another axis, or positions that stand twice.
         OutOfRangeError: for positions that are not there.
         MissingError: for names that the axis lacks.
+        InvalidTypeError: for a selection that is neither, as a mask.
         DynamicSamplesError: for dynamic samples.
 
     Example:

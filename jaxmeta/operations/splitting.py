@@ -128,6 +128,7 @@ def split_by(
     Raises:
         MissingError: for names that the axis lacks.
         InvalidError: for another axis, or no names at all.
+        InvalidTypeError: for names that are no strings.
         DynamicSamplesError: for dynamic samples.
 
     Example:

@@ -19,6 +19,9 @@ def is_contiguous(tensor: TensorMap) -> bool:
     Arguments:
         tensor: any map.
 
+    Raises:
+        InvalidTypeError: for what is no map.
+
     Example:
         >>> import numpy as np
         >>> from jaxmeta import Labels
@@ -54,6 +57,9 @@ def make_contiguous(tensor: TensorMap) -> TensorMap:
 
     Arguments:
         tensor: any map.
+
+    Raises:
+        InvalidTypeError: for what is no map.
 
     Example:
         >>> import numpy as np
