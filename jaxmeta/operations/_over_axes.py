@@ -90,7 +90,7 @@ def _plan_components(
     linear = frozenset({0} if kind in _LINEAR else ())
 
     def plan_block(part: BlockLayout, leaf: int, name: str) -> Any:
-        existing = [labels._names[0] for labels in part.components]
+        existing = part.component_names
         gone = existing if names is None else names
         axes = tuple(1 + i for i, name in enumerate(existing) if name in gone)
         known = RowFunction(operation, over_components, linear, static=(axes, kind))

@@ -67,7 +67,7 @@ def components_to_reduce(
     first = _first(own)
     if first is None or found is None:
         return None
-    existing = [labels._names[0] for labels in first.components]
+    existing = first.component_names
     for name in found:
         if name not in existing:
             raise MissingError(
@@ -107,5 +107,5 @@ def _of_gradients(part: BlockLayout, name: str) -> list[str]:
     return [
         f"{name!r} is a component of the gradient {parameter!r}, which keeps it"
         for parameter, gradient in part.gradients
-        if name in [labels._names[0] for labels in gradient.components]
+        if name in gradient.component_names
     ]

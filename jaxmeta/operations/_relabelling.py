@@ -33,7 +33,7 @@ def plan(own: Layout, change: Change) -> Plan[Any]:
             make(change, part, index, block_name(keys, index))
             for index, part in enumerate(blocks)
         )
-    return plan_of(own, layout(keys, blocks), [keep(i) for i in range(own.offsets[-1])])
+    return plan_of(own, layout(keys, blocks), [keep(i) for i in range(own.size)])
 
 
 def _with_samples(change: Change, part: BlockLayout, index: int, name: str) -> BlockLayout:

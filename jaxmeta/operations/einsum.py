@@ -111,7 +111,7 @@ def _plan(
     maps = (own, *others)
     keys = common_keys("einsum", maps, different_keys)
     positions = [each.keys._index.find(keys.values).tolist() for each in maps]
-    starts = np.cumsum([0, *(each.offsets[-1] for each in maps)]).tolist()
+    starts = np.cumsum([0, *(each.size for each in maps)]).tolist()
     steps: list[Step] = []
     blocks = []
     for index, places in enumerate(zip(*positions, strict=True)):

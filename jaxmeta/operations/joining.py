@@ -146,7 +146,7 @@ def _plan_maps(
     add_dimension: str | None,
 ) -> Plan[Any]:
     maps = (first, *others)
-    starts = np.cumsum([0, *[one.offsets[-1] for one in maps]]).tolist()
+    starts = np.cumsum([0, *[one.size for one in maps]]).tolist()
     keys = common_keys("join", maps, different_keys)
     positions = [one.keys._index.find(keys.values) for one in maps]
     steps: list[Step] = []

@@ -185,7 +185,7 @@ class _Other:
 
 
 def _plan(own: Any, others: tuple[Any, ...], kind: Kind) -> Plan[Any]:
-    *starts, scalar = accumulate((_size(one) for one in (own, *others)), initial=0)
+    *starts, scalar = accumulate((one.size for one in (own, *others)), initial=0)
     right = ("B", "the condition")[-len(others) :]
     rest = [
         _other(own, other, start, f"where (left: {kind[0]}, right: {name})")
@@ -211,7 +211,3 @@ def _other(own: Any, layout: Any, start: int, operation: str) -> _Other:
     maps = isinstance(own, Layout)
     blocks = matched_keys(operation, own, layout) if maps else []
     return _Other(operation, layout, start, blocks)
-
-
-def _size(own: Layout | BlockLayout) -> int:
-    return own.size if isinstance(own, BlockLayout) else own.offsets[-1]

@@ -14,6 +14,7 @@ import pytest
 import xarray
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from interop.tables import block_of, with_forces
 from strategies import blocks, rows, tensors, untyped
 
 import jaxmeta as jm
@@ -24,26 +25,6 @@ from jaxmeta.testing import Recipe, random_map
 
 def pointers(data: Any) -> list[int]:
     return [np.asarray(leaf).ctypes.data for leaf in jax.tree.leaves(data)]
-
-
-def block_of(values: Any, samples: str = "s", properties: str = "p") -> jm.TensorBlock:
-    return jm.TensorBlock(
-        values,
-        jm.Labels.range(samples, values.shape[0]),
-        [],
-        jm.Labels.range(properties, values.shape[1]),
-    )
-
-
-def with_forces() -> jm.TensorBlock:
-    """Two systems, the second first; three rows of forces, those of system 4 split."""
-    n = jm.Labels("n", [[2], [1]])
-    values = np.arange(4.0).reshape(2, 2)
-    xyz = jm.Labels.range("xyz", 3)
-    samples = jm.Labels(["sample", "atom"], [[1, 0], [0, 5], [1, 7]])
-    forces = jm.TensorBlock(np.arange(18.0).reshape(3, 3, 2), samples, [xyz], n)
-    block = jm.TensorBlock(values, jm.Labels("system", [[9], [4]]), [], n)
-    return block.with_gradient("positions", forces)
 
 
 # Round trips ----------------------------------------------------------------------------

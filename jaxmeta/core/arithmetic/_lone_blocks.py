@@ -104,7 +104,7 @@ def _check_same_names(
     """Raise where axes have other names, also those of gradients that both have."""
     for axis, left, right in (
         ("samples", layout.sample_names, other.sample_names),
-        ("components", _component_names(layout), _component_names(other)),
+        ("components", layout.component_names, other.component_names),
         ("properties", layout.properties._names, other.properties._names),
     ):
         if left != right:
@@ -121,7 +121,3 @@ def _check_same_names(
         if like is not None:
             inner = f"gradient {parameter!r} of {name}"
             _check_same_names(operation, inner, gradient, like)
-
-
-def _component_names(layout: BlockLayout) -> tuple[str, ...]:
-    return tuple(labels._names[0] for labels in layout.components)

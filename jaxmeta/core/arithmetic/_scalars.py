@@ -50,7 +50,7 @@ def apply(
 
 
 def _plan(own: Any, operation: str, function: Callable[..., Any], rule: str) -> Plan[Any]:
-    scalar = own.size if isinstance(own, BlockLayout) else own.offsets[-1]
+    scalar = own.size
     known = RowFunction(operation, function, constants=(scalar,))
 
     def plan_block(layout: BlockLayout, leaf: int, name: str) -> tuple[Any, list[Step]]:

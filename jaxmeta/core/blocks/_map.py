@@ -183,7 +183,7 @@ class TensorMap(Labelled):
         """Names of the components of every block."""
         if not len(self):
             return []
-        return [labels._names[0] for labels in self._layout.blocks[0].components]
+        return list(self._layout.blocks[0].component_names)
 
     @property
     def property_names(self) -> list[str]:

@@ -89,7 +89,7 @@ def _names(layout: BlockLayout, axis: str) -> tuple[str, ...]:
     if axis == "sample":
         return layout.sample_names
     if axis == "component":
-        return tuple(labels._names[0] for labels in layout.components)
+        return layout.component_names
     if axis == "property":
         return layout.properties._names
     return tuple(name for name, _ in layout.gradients)

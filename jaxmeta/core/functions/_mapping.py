@@ -111,7 +111,7 @@ def _plan(
     wanted: tuple[Wanted, ...],
     dtypes: tuple[Any, Any],
 ) -> Plan[Any]:
-    start = own.size if isinstance(own, BlockLayout) else own.offsets[-1]
+    start = own.size
     constants = tuple(range(start, start + len(kinds)))
     known = RowFunction(operation, _of_rows, constants=constants, static=(function,))
     trial = Trial(operation, function, kinds, *dtypes)

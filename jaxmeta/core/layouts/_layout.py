@@ -52,6 +52,7 @@ class BlockLayout:
         self.properties = properties
         self.gradients = gradients
         self.dynamic = isinstance(samples, Dynamic)
+        # The number of leaves.
         own = 2 if self.dynamic else 1
         self.size = own + sum(gradient.size for _, gradient in gradients)
         depth = max((gradient.rank[0] + 1 for _, gradient in gradients), default=0)
@@ -63,6 +64,11 @@ class BlockLayout:
         """Names of the samples, static or dynamic."""
         samples = self.samples
         return samples.names if isinstance(samples, Dynamic) else samples._names
+
+    @cached_property
+    def component_names(self) -> tuple[str, ...]:
+        """The one name of each component."""
+        return tuple([labels._names[0] for labels in self.components])
 
     @cached_property
     def offsets(self) -> Mapping[str, int]:
@@ -159,6 +165,11 @@ class Layout:
         if self._without_info is not None:
             return self._without_info.offsets
         return tuple(itertools.accumulate([block.size for block in self.blocks], initial=0))
+
+    @property
+    def size(self) -> int:
+        """The number of leaves."""
+        return self.offsets[-1]
 
     @cached_property
     def paths(self) -> tuple[str, ...]:

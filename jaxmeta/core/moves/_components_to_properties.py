@@ -39,7 +39,7 @@ def _folded_properties(moved: list[Labels], properties: Labels) -> Labels:
 def _fold(
     part: BlockLayout, leaf: int, names: tuple[str, ...], properties: Labels
 ) -> tuple[BlockLayout, list[Step]]:
-    own_names = [labels._names[0] for labels in part.components]
+    own_names = part.component_names
     axes = tuple(1 + own_names.index(name) for name in names)
     static_samples(part, "components_to_properties")
     steps = [Step(components_last, (leaf,), (), (axes,))]

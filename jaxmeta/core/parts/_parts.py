@@ -53,7 +53,6 @@ class Parts(Plan[Layout]):
 
 def _cut(data: Any, part: Layout | BlockLayout, leaves: Iterator[Any]) -> Any:
     """The next part of what a run gave."""
-    if isinstance(part, BlockLayout):
-        return type(data)._view(part, tuple(islice(leaves, part.size)))
-    own = part.with_info(data._layout.info)
-    return type(data)._view(own, tuple(islice(leaves, part.offsets[-1])))
+    if isinstance(part, Layout):
+        part = part.with_info(data._layout.info)
+    return type(data)._view(part, tuple(islice(leaves, part.size)))

@@ -95,7 +95,7 @@ class _Asked:
     def of_components(self, selection: Any) -> tuple[tuple[str, Query], ...]:
         if selection is None:
             return ()
-        names = None if self.first is None else _component_names(self.first)
+        names = None if self.first is None else self.first.component_names
         found = []
         for name, one in _by_component(self.operation, selection, names):
             wanted = self._of_axis(
@@ -135,12 +135,8 @@ def _one_mask_for_all(operation: str, axis: str, blocks: int) -> InvalidError:
     )
 
 
-def _component_names(part: BlockLayout) -> list[str]:
-    return [labels._names[0] for labels in part.components]
-
-
 def _component(part: BlockLayout, name: str) -> Labels:
-    return part.components[_component_names(part).index(name)]
+    return part.components[part.component_names.index(name)]
 
 
 def _by_component(
@@ -198,7 +194,7 @@ def _kept(
         properties = find(selection.properties, part.properties, "properties")
     components = {}
     for component, wanted in selection.components:
-        axis = _component_names(part).index(component)
+        axis = part.component_names.index(component)
         labels = part.components[axis]
         components[axis] = find(wanted, labels, f"component {component!r}")
         if len(components[axis]) == 0:

@@ -57,7 +57,7 @@ def pair_by_pair(
     """
     keys = common_keys(operation, (own, other), different_keys)
     left, right = (_found(one, keys) for one in (own, other))
-    start = own.offsets[-1]
+    start = own.size
     steps: list[Step] = []
     blocks = []
     for index, (i, j) in enumerate(zip(left, right, strict=True)):
