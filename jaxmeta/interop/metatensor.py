@@ -7,22 +7,14 @@ asked for with ``copy=True``.
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypeVar, overload
+from typing import Any, TypeVar, overload
 from weakref import WeakKeyDictionary
 
-import jax
 import numpy as np
-from jax.core import Tracer
 
 from jaxmeta.core import DynamicLabels, Labels, LabelsEntry, TensorBlock, TensorMap
-from jaxmeta.core.layouts._precision import check_dtype
-from jaxmeta.errors import (
-    DynamicSamplesError,
-    InvalidError,
-    InvalidTypeError,
-    MissingExtraError,
-    compose,
-)
+from jaxmeta.errors import DynamicSamplesError, InvalidTypeError, MissingExtraError, compose
+from jaxmeta.interop._arrays import Arrays, check_arrays, delivered, host_values, read_only
 
 
 try:
@@ -31,7 +23,6 @@ except ImportError as error:
     raise MissingExtraError(__name__, "metatensor-core", "metatensor") from error
 
 
-Arrays = Literal["jax", "numpy"]
 T = TypeVar("T")
 
 
@@ -83,12 +74,7 @@ def from_metatensor(obj: Any, arrays: Arrays = "jax", *, copy: bool | None = Non
         >>> from_metatensor(block).properties.names
         ['property']
     """
-    if arrays not in ("jax", "numpy"):
-        raise InvalidError(
-            compose(
-                'from_metatensor: arrays must be "jax" or "numpy".', f"found {arrays!r}"
-            )
-        )
+    check_arrays(arrays, "from_metatensor")
     if isinstance(obj, metatensor.Labels):
         return _labels(obj)
     if isinstance(obj, metatensor.LabelsEntry):
@@ -145,9 +131,7 @@ def _host(array: Any, where: str) -> np.ndarray:
                 remedy='convert first: from_metatensor(tensor.to(arrays="numpy")).',
             )
         )
-    view = np.asarray(array).view()
-    view.flags.writeable = False
-    return view
+    return read_only(np.asarray(array))
 
 
 _OTHERWISE = (
@@ -157,32 +141,7 @@ _OTHERWISE = (
 
 
 def _delivered(data: T, arrays: Arrays, copy: bool | None) -> T:
-    """The same block or map, with its numpy leaves handed over as was asked for."""
-    old: Any = data
-    leaves = [leaf.copy() if copy else leaf for leaf in old._leaves]
-    if arrays == "numpy":
-        for leaf in leaves:
-            leaf.flags.writeable = False
-    else:
-        for leaf in leaves:
-            check_dtype(leaf.dtype, "from_metatensor", _OTHERWISE)
-        leaves = jax.device_put(leaves)  # shares memory that is aligned
-        if copy is False:
-            _check_shared(old, leaves)
-    return type(old)._view(old._layout, tuple(leaves))
-
-
-def _check_shared(data: Any, leaves: list[Any]) -> None:
-    for path, mine, theirs in zip(data._layout.paths, leaves, data._leaves, strict=True):
-        if theirs.size and not np.shares_memory(np.asarray(mine), theirs):
-            raise InvalidError(
-                compose(
-                    f"from_metatensor: {path} can not be shared with JAX (copy=False).",
-                    f"its memory begins {theirs.ctypes.data % 64} bytes after a multiple "
-                    "of 64, or JAX runs on another device",
-                    remedy='leave copy=False out; or arrays="numpy", which always shares.',
-                )
-            )
+    return delivered(data, arrays, copy, "from_metatensor", _OTHERWISE)
 
 
 @overload
@@ -277,26 +236,6 @@ def _their_block(block: TensorBlock, where: str, copy: bool) -> metatensor.Tenso
 
 
 def _their_values(values: Any, where: str, copy: bool) -> np.ndarray:
-    if isinstance(values, Tracer) or not isinstance(values, np.ndarray | jax.Array):
-        raise InvalidTypeError(
-            compose(
-                f"to_metatensor: the values of {where} are not arrays in memory.",
-                f"found {type(values).__name__}",
-                remedy="convert outside of functions that JAX transforms.",
-            )
-        )
-    array = np.asarray(values)
-    if array.dtype.kind not in "fiubc":
-        raise InvalidTypeError(
-            compose(
-                f"to_metatensor: metatensor can not hold the values of {where}.",
-                f"found dtype {array.dtype}",
-                remedy="convert on purpose: tensor.to(dtype=jnp.float32).",
-            )
-        )
-    if copy:
-        return np.array(array, order="C")
+    array = host_values(values, "to_metatensor", where, copy)
     # Row-major is what metatensor asks for; numpy copies only what is not.
-    view = np.ascontiguousarray(array).view()
-    view.flags.writeable = False
-    return view
+    return array if copy else read_only(np.ascontiguousarray(array))
