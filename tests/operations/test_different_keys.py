@@ -160,8 +160,13 @@ def test_keys_of_other_names_and_other_words_are_refused() -> None:
     for choice in ("error", "union", "intersection"):
         with pytest.raises(NotEqualError, match="the keys differ"):
             jm.add(a, renamed, different_keys=choice)
-    with pytest.raises(NotEqualError, match="only left has"):
-        jm.add(a, some(b, [0]))
+    remedy = r'only left has.*\n.*different_keys="intersection"'
+    for operation in (jm.add, jm.multiply, jm.dot, jm.einsum):
+        given = ("s n, t n -> s t",) if operation is jm.einsum else ()
+        with pytest.raises(NotEqualError, match=remedy):
+            operation(*given, a, some(b, [0]))
+    with pytest.raises(NotEqualError, match=remedy):
+        jm.join([a, some(b, [0])], "samples")
 
 
 def test_empty_maps() -> None:

@@ -132,22 +132,31 @@ def check_same_parameters(
         )
 
 
-def matched_keys(operation: str, left: Layout, right: Layout) -> list[int]:
-    """For each key of the left map, the position of the same key in the right one."""
+_COMMON_KEYS = "filter_blocks() or drop_blocks() both to their common keys."
+
+
+def matched_keys(
+    operation: str, left: Layout, right: Layout, remedy: str = _COMMON_KEYS
+) -> list[int]:
+    """For each key of the left map, the position of the same key in the right one.
+
+    Raises:
+        NotEqualError: when the keys differ; for other entries it gives the remedy.
+    """
     if left.keys is right.keys:
         return list(range(len(left.keys)))
     if left.keys._names == right.keys._names and len(left.keys) == len(right.keys):
         positions = right.keys._index.find(left.keys.values)
         if (positions >= 0).all():
             return [int(i) for i in positions]
-    raise NotEqualError(_keys_message(operation, left.keys, right.keys))
+    raise NotEqualError(_keys_message(operation, left.keys, right.keys, remedy))
 
 
-def _keys_message(operation: str, left: Labels, right: Labels) -> str:
+def _keys_message(operation: str, left: Labels, right: Labels, remedy: str) -> str:
     what = f"{operation}: the keys differ."
     if left._names != right._names:
-        facts, remedy = labels_facts(left, right)
-        return compose(what, facts, remedy=remedy)
+        facts, of_names = labels_facts(left, right)
+        return compose(what, facts, remedy=of_names)
     only = [
         f"only {side} has {', '.join(entry.print() for entry in list(some)[:5])}"
         f"{' ...' if len(some) > 5 else ''}"
@@ -161,7 +170,7 @@ def _keys_message(operation: str, left: Labels, right: Labels) -> str:
         what,
         f"left has {len(left)} keys, right has {len(right)}",
         *only,
-        remedy="filter_blocks() or drop_blocks() both to their common keys.",
+        remedy=remedy,
     )
 
 

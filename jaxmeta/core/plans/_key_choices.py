@@ -13,6 +13,11 @@ from jaxmeta.errors import InvalidError, choices, compose
 
 DifferentKeys: TypeAlias = Literal["error", "union", "intersection"]
 
+_CHOICES = (
+    'different_keys="intersection" keeps the common keys, different_keys="union" all of '
+    "them; filter_blocks() and drop_blocks() choose among the keys of one map."
+)
+
 
 def check_different_keys(operation: str, given: object) -> None:
     """Raise for a word that is none of the choices."""
@@ -36,7 +41,7 @@ def common_keys(
     keys = maps[0].keys
     for other in maps[1:]:
         if different_keys == "error" or other.keys._names != keys._names:
-            matched_keys(operation, maps[0], other)
+            matched_keys(operation, maps[0], other, _CHOICES)
         elif different_keys == "union":
             keys = keys.union(other.keys)
         else:
