@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from jaxmeta.core import TensorBlock, TensorMap
-from jaxmeta.core.labels._names import dimension_names
-from jaxmeta.errors import InvalidError, InvalidTypeError, MissingError, choices, compose
+from jaxmeta.core.labels._names import check_dimensions, dimension_names
+from jaxmeta.errors import InvalidError, InvalidTypeError, choices, compose
 
 
 def check_map(operation: str, tensor: Any) -> TensorMap:
@@ -69,12 +69,5 @@ def names_to_reduce(
 ) -> tuple[str, ...]:
     """The names of dimensions to sum over, which must be there."""
     found = dimension_names(names, operation)
-    for name in found:
-        if name not in existing:
-            raise MissingError(
-                compose(
-                    f"{operation}: the {axis} have no dimension {name!r}.",
-                    choices(name, existing),
-                )
-            )
+    check_dimensions(operation, axis, found, existing)
     return found

@@ -10,16 +10,9 @@ from typing import Any
 import numpy as np
 
 from jaxmeta.core import Labels, LabelsEntry
-from jaxmeta.core.labels._names import dimension_names
+from jaxmeta.core.labels._names import check_dimensions, dimension_names
 from jaxmeta.core.rows._rows import first_duplicate
-from jaxmeta.errors import (
-    InvalidError,
-    InvalidTypeError,
-    MissingError,
-    OutOfRangeError,
-    choices,
-    compose,
-)
+from jaxmeta.errors import InvalidError, InvalidTypeError, OutOfRangeError, compose
 from jaxmeta.operations._columns import Columns, column_for
 
 
@@ -160,13 +153,7 @@ def update(
 
 
 def _position(operation: str, axis: str, names: tuple[str, ...], name: str) -> int:
-    if not isinstance(name, str) or name not in names:
-        raise MissingError(
-            compose(
-                f"{operation}: the {axis} have no dimension {name!r}.",
-                choices(name, names),
-            )
-        )
+    check_dimensions(operation, axis, [name], names)
     return names.index(name)
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from jaxmeta.core import Labels, TensorMap
+from jaxmeta.core.labels._names import check_dimensions
 from jaxmeta.core.layouts._layout import BlockLayout, Layout
-from jaxmeta.core.parts._queries import check_names
 from jaxmeta.core.parts._taking import some_blocks
 from jaxmeta.core.plans._plans import Plan, plan_for
 from jaxmeta.core.plans._results import bare, plan_of, run
@@ -125,7 +125,7 @@ def _copied(operation: str, tensor: TensorMap, copy: Any) -> TensorMap:
 
 
 def _plan_by_key(own: Layout, operation: str, keys: Labels) -> Plan[Any]:
-    check_names(operation, "keys", keys.names, own.keys.names)
+    check_dimensions(operation, "keys", keys.names, own.keys.names)
     found = own.keys.select(keys)
     if operation == "drop_blocks":
         found = np.setdiff1d(np.arange(len(own.keys)), found, assume_unique=True)

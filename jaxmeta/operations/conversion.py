@@ -12,13 +12,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxmeta.core import DynamicLabels, Labels, TensorBlock
-from jaxmeta.core.labels._names import dimension_names
+from jaxmeta.core.labels._names import check_dimensions, dimension_names
 from jaxmeta.errors import (
     DynamicSamplesError,
     InvalidError,
     InvalidTypeError,
     MissingError,
-    choices,
     compose,
 )
 
@@ -189,10 +188,4 @@ def _check_labels(labels: Any, dimension: Any) -> None:
                 f"found the names {dimension.names}",
             )
         )
-    if dimension.names[0] not in labels.names:
-        raise MissingError(
-            compose(
-                f"one_hot: the labels have no dimension {dimension.names[0]!r}.",
-                choices(dimension.names[0], labels.names),
-            )
-        )
+    check_dimensions("one_hot", "labels", dimension.names, labels.names)

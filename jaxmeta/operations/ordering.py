@@ -9,7 +9,7 @@ import numpy as np
 
 from jaxmeta.core import Labels, TensorBlock, TensorMap
 from jaxmeta.core.gradients._rearrangement import static_samples
-from jaxmeta.core.labels._names import dimension_names
+from jaxmeta.core.labels._names import check_dimensions, dimension_names
 from jaxmeta.core.layouts._differences import block_name
 from jaxmeta.core.layouts._layout import BlockLayout, Layout, layout
 from jaxmeta.core.plans._plans import Plan, Step, plan_for
@@ -241,12 +241,5 @@ def _gradient(
 def _columns(
     operation: str, axis: str, labels: Labels, names: tuple[str, ...]
 ) -> np.ndarray:
-    for name in names:
-        if name not in labels.names:
-            raise MissingError(
-                compose(
-                    f"{operation}: the {axis} have no dimension {name!r}.",
-                    choices(name, labels.names),
-                )
-            )
+    check_dimensions(operation, axis, names, labels.names)
     return labels.values[:, [labels.names.index(name) for name in names]]

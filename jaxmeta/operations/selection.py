@@ -10,9 +10,9 @@ import numpy as np
 
 from jaxmeta.core import Labels, TensorBlock, TensorMap
 from jaxmeta.core.gradients._rearrangement import static_samples
+from jaxmeta.core.labels._names import check_dimensions
 from jaxmeta.core.layouts._layout import BlockLayout
 from jaxmeta.core.parts._positions import checked_positions, host_positions
-from jaxmeta.core.parts._queries import check_names
 from jaxmeta.core.parts._taking import Kept, Planned, take
 from jaxmeta.core.plans._plans import Plan, plan_for
 from jaxmeta.core.plans._results import bare, block_by_block, plan_of, run
@@ -128,6 +128,6 @@ def _selected(
     operation: str, block: str, axis: str, labels: Labels, wanted: Labels | bytes
 ) -> np.ndarray:
     if isinstance(wanted, Labels):
-        check_names(operation, axis, wanted.names, labels.names)
+        check_dimensions(operation, axis, wanted.names, labels.names)
         return labels.select(wanted)
     return checked_positions(operation, f"the {axis} of {block}", wanted, len(labels))

@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 
 from jaxmeta.core import Labels, TensorBlock, TensorMap
-from jaxmeta.core.labels._names import dimension_names
+from jaxmeta.core.labels._names import check_dimensions, dimension_names
 from jaxmeta.core.layouts._layout import BlockLayout
 from jaxmeta.core.parts._grouping import grouped, positions_of
 from jaxmeta.core.parts._parts import Parts
-from jaxmeta.core.parts._queries import check_names
 from jaxmeta.core.parts._taking import Kept, Planned, some_blocks, take
 from jaxmeta.core.plans._plans import Plan, plan_for
 from jaxmeta.core.plans._results import bare
@@ -208,7 +207,7 @@ def _groups(
 ) -> tuple[list[tuple[int, ...]], list[np.ndarray]]:
     """All values, sorted; and for each of the labels which value every entry has."""
     for one in labels:
-        check_names(operation, axis, names, one.names)
+        check_dimensions(operation, axis, names, one.names)
     if not labels:
         return [], []
     columns = [np.stack([one.column(name) for name in names], axis=1) for one in labels]

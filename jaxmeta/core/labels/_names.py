@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from jaxmeta.errors import InvalidError, InvalidTypeError, compose
+from jaxmeta.errors import InvalidError, InvalidTypeError, MissingError, choices, compose
 
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
@@ -53,6 +53,20 @@ def _check_name(name: object, where: str) -> None:
                 remedy="use letters, digits and underscores, a letter or underscore first.",
             )
         )
+
+
+def check_dimensions(
+    operation: str, axis: str, names: Iterable[object], existing: Sequence[str]
+) -> None:
+    """Refuse names of dimensions that the labels of an axis do not have."""
+    for name in names:
+        if not isinstance(name, str) or name not in existing:
+            raise MissingError(
+                compose(
+                    f"{operation}: the {axis} have no dimension {name!r}.",
+                    remedy=choices(name, existing),
+                )
+            )
 
 
 def gradient_name(name: object, where: str) -> str:

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxmeta.core.labels._labels import Labels
-from jaxmeta.core.labels._names import dimension_names
+from jaxmeta.core.labels._names import check_dimensions, dimension_names
 from jaxmeta.core.layouts._differences import block_name, labels_facts
 from jaxmeta.core.layouts._layout import BlockLayout
 from jaxmeta.errors import InvalidError, InvalidTypeError, MissingError, choices, compose
@@ -37,14 +37,7 @@ def keys_to_move(
             wanted = moved
     else:
         names = dimension_names(moved, operation)
-    for name in names:
-        if name not in keys._names:
-            raise MissingError(
-                compose(
-                    f"{operation}: the keys have no dimension {name!r}.",
-                    choices(name, keys._names),
-                )
-            )
+    check_dimensions(operation, "keys", names, keys._names)
     return names, wanted
 
 

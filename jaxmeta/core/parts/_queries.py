@@ -17,8 +17,9 @@ from jax.core import Tracer
 from jaxmeta.core.labels._entry import LabelsEntry
 from jaxmeta.core.labels._label_values import host_array, int32, one_int32
 from jaxmeta.core.labels._labels import Labels
+from jaxmeta.core.labels._names import check_dimensions
 from jaxmeta.core.parts._positions import checked_positions, host_positions
-from jaxmeta.errors import InvalidError, InvalidTypeError, MissingError, choices, compose
+from jaxmeta.errors import InvalidError, InvalidTypeError, compose
 
 
 # What users may give for one axis.
@@ -120,10 +121,12 @@ def query(
     if isinstance(selection, LabelsEntry):
         selection = Labels(selection.names, selection.values.reshape(1, -1))
     if isinstance(selection, Labels):
-        check_names(operation, axis, selection.names, names)
+        if names is not None:
+            check_dimensions(operation, axis, selection.names, names)
         return Matching(selection)
     if isinstance(selection, Mapping):
-        check_names(operation, axis, selection, names)
+        if names is not None:
+            check_dimensions(operation, axis, selection, names)
         return _conditions(operation, axis, selection)
     if callable(selection):
         return Masks(lambda labels, place: _mask(selection(labels), len(labels), place))
@@ -134,18 +137,6 @@ def query(
 
 
 _ACCEPTED = "a dictionary, Labels, a function of Labels, a list of positions or a mask"
-
-
-def check_names(operation: str, axis: str, given: Any, names: Sequence[str] | None) -> None:
-    """Refuse names that the labels do not have."""
-    for name in given:
-        if names is not None and name not in names:
-            raise MissingError(
-                compose(
-                    f"{operation}: the {axis} have no dimension {name!r}.",
-                    choices(name, names),
-                )
-            )
 
 
 def _conditions(operation: str, axis: str, wanted: Mapping[str, Any]) -> Conditions | Masks:

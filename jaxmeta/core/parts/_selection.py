@@ -11,12 +11,12 @@ import numpy as np
 from jaxmeta.core.labels._entry import LabelsEntry
 from jaxmeta.core.labels._label_values import one_int32
 from jaxmeta.core.labels._labels import Labels
+from jaxmeta.core.labels._names import check_dimensions
 from jaxmeta.errors import (
     InvalidError,
     InvalidTypeError,
     MissingError,
     OutOfRangeError,
-    choices,
     compose,
 )
 
@@ -96,14 +96,7 @@ def _merged(selection: Any, named: Mapping[str, int]) -> Mapping[str, int]:
 
 
 def _as_labels(keys: Labels, wanted: Mapping[str, int]) -> Labels:
-    for name in wanted:
-        if name not in keys._names:
-            raise MissingError(
-                compose(
-                    f"TensorMap: the keys have no dimension {name!r}.",
-                    choices(name, keys._names),
-                )
-            )
+    check_dimensions("TensorMap", "keys", wanted, keys._names)
     row = [one_int32(value, "TensorMap: a key") for value in wanted.values()]
     return Labels(list(wanted), np.array([row], np.int32).reshape(1, len(row)))
 
