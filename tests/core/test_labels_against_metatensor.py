@@ -52,7 +52,8 @@ def test_content(ours: Labels) -> None:
             assert repr(entry) == repr(theirs[i])
 
 
-@pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.int16, np.int32, np.int64, bool])
+# metatensor takes bools as well; here they are refused, as any dtype that is no integer.
+@pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.int16, np.int32, np.int64])
 def test_any_integer_dtype_gives_the_same_labels(dtype: Any) -> None:
     values = np.array([[1, 0], [0, 1]])
     assert Labels(["a", "b"], values.astype(dtype)) == Labels(["a", "b"], values)

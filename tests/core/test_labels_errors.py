@@ -96,6 +96,36 @@ CASES: dict[str, tuple[Callable[[], Any], type[JaxmetaError], str]] = {
     "complex numbers": (lambda: Labels("a", [[1j]]), InvalidTypeError, "complex128"),
     "text": (lambda: Labels("a", [["x"]]), InvalidTypeError, "must be integers"),
     "objects": (lambda: Labels("a", [[None]]), InvalidTypeError, "found dtype object"),
+    "bools": (
+        lambda: Labels("a", [[True]]),
+        InvalidTypeError,
+        r"^Labels: label values must be integers.*found dtype bool.*\.astype\(int\)",
+    ),
+    "an array of bools": (
+        lambda: Labels(["a", "b"], np.eye(2, dtype=bool)),
+        InvalidTypeError,
+        "found dtype bool",
+    ),
+    "a bool in an entry": (
+        lambda: LabelsEntry("a", [True]),
+        InvalidTypeError,
+        "^LabelsEntry: .*found dtype bool",
+    ),
+    "a dimension of bools": (
+        lambda: AB.insert(0, "c", np.array([True, False, True])),
+        InvalidTypeError,
+        "^Labels.insert: .*found dtype bool",
+    ),
+    "a range to a bool": (
+        lambda: Labels.range("n", True),
+        InvalidTypeError,
+        "^Labels.range: .*found dtype bool",
+    ),
+    "dynamic labels of bools": (
+        lambda: DynamicLabels("a", [[True]]),
+        InvalidTypeError,
+        "^DynamicLabels: .*found dtype bool",
+    ),
     "2**31": (
         lambda: Labels(["a", "b"], [[0, 1], [2, 2**31]]),
         InvalidError,

@@ -13,6 +13,15 @@ from jaxmeta.errors import InvalidError, InvalidTypeError, compose
 
 INT32 = np.iinfo(np.int32)
 
+# How to make integers of them, by the kind of dtype.
+_ROUND = "round on purpose and convert, for instance with .astype(np.int32)."
+_WHOLE = "give whole numbers that fit into int32."
+_REMEDIES = {
+    "b": "if 0 and 1 are meant, convert on purpose with .astype(int).",
+    "f": _ROUND,
+    "c": _ROUND,
+}
+
 
 def refuse_tracer(values: object, where: str) -> None:
     """Labels are static: a traced array can never become one."""
@@ -89,12 +98,12 @@ def _as_array(values: Any, where: str) -> np.ndarray:
     array = host_array(values, where)
     if array.size == 0 and not hasattr(values, "dtype"):
         array = array.astype(np.int32)  # an empty list carries no dtype of its own
-    if array.dtype.kind not in "iub":
+    if array.dtype.kind not in "iu":
         raise InvalidTypeError(
             compose(
                 f"{where}: label values must be integers.",
                 f"found dtype {array.dtype}",
-                remedy="round on purpose and convert, for instance with .astype(np.int32).",
+                remedy=_REMEDIES.get(array.dtype.kind, _WHOLE),
             )
         )
     return array

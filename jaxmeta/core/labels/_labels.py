@@ -39,7 +39,7 @@ class Labels(WithDimensions, WithSetAlgebra, Stored):
     Raises:
         InvalidError: for a wrong shape, wrong or repeated names, repeated rows, or
             values that do not fit into int32.
-        InvalidTypeError: for values that are not integers, or that JAX traces.
+        InvalidTypeError: for values that are not integers, as bools, or that JAX traces.
 
     Example:
         >>> labels = Labels(["system", "atom"], [[0, 1], [0, 4], [2, 1]])
