@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, TypeAlias
+from typing import Any, NoReturn, TypeAlias
 
 import jax
 import numpy as np
 
 from jaxmeta.core.labels._label_values import host_array, label_column, one_int32
-from jaxmeta.errors import InvalidError, compose
+from jaxmeta.errors import InvalidError, InvalidTypeError, compose
 
 
 # One integer for all entries, one array for every block, or a list of one for each.
@@ -27,6 +27,8 @@ def hashable(operation: str, values: Values, blocks: int | None) -> Columns:
         values: what the user gave.
         blocks: how many blocks there are; None for keys, of which there is one table.
     """
+    if callable(values):
+        _refuse_function(operation, blocks)
     if not _is_one_for_each(values):
         return _column(operation, values)
     given = "there is one table of keys" if blocks is None else f"there are {blocks} blocks"
@@ -39,6 +41,21 @@ def hashable(operation: str, values: Values, blocks: int | None) -> Columns:
             )
         )
     return tuple(_column(operation, column) for column in values)  # type: ignore[union-attr]
+
+
+def _refuse_function(operation: str, blocks: int | None) -> NoReturn:
+    remedy = (
+        "call it first: function(tensor.keys)."
+        if blocks is None
+        else "call it first, for each block: [function(block.samples) for block in tensor]."
+    )
+    raise InvalidTypeError(
+        compose(
+            f"{operation}: the values of a dimension are integers or arrays.",
+            "found a function",
+            remedy=remedy,
+        )
+    )
 
 
 def _is_one_for_each(values: Any) -> bool:

@@ -43,7 +43,7 @@ def parse(text: object) -> Subscripts:
             compose(
                 "einsum: the subscripts must be a string.",
                 f"found {type(text).__name__}",
-                remedy=f"{_FORM} The operands follow.",
+                remedy=f"{_FORM} The maps follow, one for each operand.",
             )
         )
     return _parsed(text)

@@ -84,6 +84,8 @@ def _check_operands(found: Subscripts, tensors: Sequence[Any]) -> None:
             compose(
                 f"einsum: {found.text!r} is for another number of maps than were given.",
                 f"it has {len(found.operands)} operands, {len(tensors)} maps were given",
+                remedy="maps follow the subscripts, one for each operand: "
+                "einsum(text, A, B).",
             )
         )
     for number, tensor in enumerate(tensors, start=1):

@@ -102,7 +102,7 @@ def where(condition: T, A: T | Any, B: T | Any) -> T:
 
 
 def _check_condition(condition: Any, given: list[Any]) -> None:
-    check_tensor("where", condition)
+    _check_labelled(condition)
     if not given or any(type(one) is not type(condition) for one in given):
         kind = type(condition).__name__
         raise InvalidTypeError(
@@ -128,6 +128,19 @@ def _check_condition(condition: Any, given: list[Any]) -> None:
                 remedy="remove_gradients() drops them.",
             )
         )
+
+
+def _check_labelled(condition: Any) -> None:
+    if isinstance(condition, TensorMap | TensorBlock):
+        return
+    raise InvalidTypeError(
+        compose(
+            "where: the condition must be a TensorMap or a TensorBlock of bools.",
+            f"found {type(condition).__module__}.{type(condition).__qualname__}",
+            remedy="mask(predicate, tensor) makes one, as mask(lambda x: x > 0, tensor); "
+            "one bool for all values chooses as A if condition else B.",
+        )
+    )
 
 
 # Plans ----------------------------------------------------------------------------------

@@ -70,6 +70,39 @@ CALLS: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: jm.lstsq(TENSOR.to(dtype=np.float16), TENSOR.to(dtype=np.float16), 0.1),
         "lstsq: the values are float16, which no solver takes.",
     ),
+    "a function for values of a dimension": (
+        lambda: jm.update_dimension(TENSOR, "samples", "system", len),  # type: ignore[arg-type]
+        "update_dimension: the values of a dimension are integers or arrays.\n"
+        "  found a function\n"
+        "  call it first, for each block: [function(block.samples) for block in tensor].",
+    ),
+    "a function for a new dimension of the keys": (
+        lambda: jm.append_dimension(TENSOR, "keys", "new", len),  # type: ignore[arg-type]
+        "append_dimension: the values of a dimension are integers or arrays.\n"
+        "  found a function\n  call it first: function(tensor.keys).",
+    ),
+    "subscripts in a list": (
+        lambda: jm.einsum(["s n", "k n"], TENSOR, TENSOR),  # type: ignore[arg-type]
+        "einsum: the subscripts must be a string.\n  found list\n"
+        '  write for instance "(system atom) m n, k n -> (system atom) m k". '
+        "The maps follow, one for each operand.",
+    ),
+    "operands of einsum in a list": (
+        lambda: jm.einsum("s n, k n -> s k", [TENSOR, TENSOR]),  # type: ignore[arg-type]
+        "it has 2 operands, 1 maps were given\n"
+        "  maps follow the subscripts, one for each operand: einsum(text, A, B).",
+    ),
+    "a condition that is one bool": (
+        lambda: jm.where(True, TENSOR, TENSOR),
+        "where: the condition must be a TensorMap or a TensorBlock of bools.\n"
+        "  found builtins.bool\n"
+        "  mask(predicate, tensor) makes one, as mask(lambda x: x > 0, tensor); "
+        "one bool for all values chooses as A if condition else B.",
+    ),
+    "a condition that is an array": (
+        lambda: jm.where(BLOCK.values > 0, BLOCK, 0.0),  # type: ignore[arg-type]
+        "where: the condition must be a TensorMap or a TensorBlock of bools.\n  found ",
+    ),
     "a capacity beyond all labels": (
         lambda: jm.pad(TENSOR, 10**13),
         "the capacity for the samples is too large.\n  found 10000000000000",
