@@ -48,8 +48,11 @@ def einsum(
             nobody knows which labels a block would have that is not there.
 
     Raises:
-        InvalidError: for subscripts that can not be read or do not fit an operand, and for
-            gradients of an operand with other samples than those of the result.
+        InvalidError: for subscripts that can not be read or do not fit the operands, for
+            gradients of an operand with other samples than those of the result, and for
+            another word than these for `different_keys`.
+        InvalidTypeError: for subscripts that are no string, operands that are no maps,
+            dtypes that differ, bools, and gradients of integers on several operands.
         NotEqualError: when one axis has different labels in two operands, or keys differ.
         NestedGradientsError: as in `multiply`, where several operands have gradients.
         DynamicSamplesError: for dynamic samples.

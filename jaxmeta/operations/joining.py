@@ -54,7 +54,9 @@ def join(
     Raises:
         NotEqualError: when keys, the other axes or the gradients differ.
         InvalidError: when the result would hold an entry twice, or for other names of
-            samples.
+            samples; for no map at all, and for another axis or `different_keys`.
+        InvalidTypeError: for what is no list of maps, and for dtypes that differ.
+        DynamicSamplesError: for dynamic samples.
 
     Example:
         >>> import jax.numpy as jnp

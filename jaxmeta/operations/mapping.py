@@ -50,7 +50,8 @@ def map_samples(
 
     Raises:
         InvalidError: when the result does not fit the labels.
-        InvalidTypeError: when it has another dtype, or is not one array.
+        InvalidTypeError: when it has another dtype, or is not one array; for labels of
+            another type, and for what is neither a map nor a block.
         NestedGradientsError: where a first derivative is missing, or at a third order.
         DynamicSamplesError: for dynamic samples.
 

@@ -41,7 +41,8 @@ def mask(predicate: Callable[..., Any], tensor: T) -> T:
         tensor: any map or block with static samples.
 
     Raises:
-        InvalidTypeError: for a predicate that gives no bools.
+        InvalidTypeError: for a predicate that gives no bools, and for what is neither a map
+            nor a block.
         InvalidError: for one that gives another shape.
         DynamicSamplesError: for dynamic samples.
 
