@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+import numpy as np
+
 from jaxmeta.core import TensorBlock, TensorMap
 from jaxmeta.core.layouts._precision import check_dtype
-from jaxmeta.errors import FailedCheckError, InvalidError, compose
+from jaxmeta.errors import FailedCheckError, InvalidError, InvalidTypeError, compose
+from jaxmeta.operations._arguments import check_number
 from jaxmeta.testing._chain_rule import expected, reachable
 from jaxmeta.testing._derivatives import Arrays, Function
 from jaxmeta.testing._faults import Tolerance, first_fault
@@ -61,7 +64,9 @@ def assert_exact_gradients(
     Raises:
         FailedCheckError: (an AssertionError) when something is wrong; it names the
             direction, the block, the row, and both numbers.
-        InvalidTypeError: for values that are no floating point numbers.
+        InvalidTypeError: for values that are no floating point numbers, an order that is no
+            whole number, and tolerances that are no numbers or negative.
+        InvalidError: for an order below 1, and where there is no map or block.
 
     Example:
         >>> import jax.numpy as jnp
@@ -74,12 +79,12 @@ def assert_exact_gradients(
         >>> squared[0].gradient("x").values.tolist()
         [[20.0]]
     """
+    tolerance = Tolerance(_tolerance("rtol", rtol), _tolerance("atol", atol))
     given = _operands(tensors, order)
     result = operation(*tensors)
     found = parts_of(WHERE, result)
     check_legal(result)
     check_dtypes(given, found, dtype)
-    tolerance = Tolerance(rtol, atol)
     function = _of_values(values or operation, tensors)
     arrays = [block.values for _, block in given]
     check_values(function(arrays), found, tolerance)
@@ -99,13 +104,8 @@ def assert_exact_gradients(
 
 def _operands(tensors: Sequence[Any], order: int | None) -> list[Part]:
     """The blocks of all arguments, if they can be differentiated."""
-    if order is not None and order < 1:
-        raise InvalidError(
-            compose(
-                f"{WHERE}: the order is that of a derivative, which is 1 or more.",
-                f"found {order}",
-            )
-        )
+    if order is not None:
+        _check_order(order)
     if not tensors:
         raise InvalidError(compose(f"{WHERE}: there is no map or block to check with."))
     given = parts_of(WHERE, tensors)
@@ -113,6 +113,29 @@ def _operands(tensors: Sequence[Any], order: int | None) -> list[Part]:
     for _, block in given:
         check_dtype(block.dtype, WHERE)
     return given
+
+
+def _tolerance(name: str, given: Any) -> float | None:
+    return None if given is None else check_number(WHERE, name, given)
+
+
+def _check_order(order: Any) -> None:
+    if isinstance(order, bool) or not isinstance(order, int | np.integer):
+        raise InvalidTypeError(
+            compose(
+                f"{WHERE}: the order is that of a derivative, a whole number.",
+                f"found {order!r}, a {type(order).__name__}",
+                remedy="None checks gradients of any depth.",
+            )
+        )
+    if order < 1:
+        raise InvalidError(
+            compose(
+                f"{WHERE}: the order is that of a derivative, which is 1 or more.",
+                f"found {order}",
+                remedy="None checks gradients of any depth.",
+            )
+        )
 
 
 def _of_values(function: Callable[..., Any], tensors: Sequence[Any]) -> Any:

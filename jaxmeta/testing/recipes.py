@@ -12,7 +12,7 @@ import numpy as np
 
 from jaxmeta.core import Labels, TensorBlock, TensorMap
 from jaxmeta.core.layouts._precision import check_dtype
-from jaxmeta.errors import InvalidError, choices, compose
+from jaxmeta.errors import InvalidError, InvalidTypeError, choices, compose
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,6 +44,11 @@ class Recipe:
         info: the info of the map, as pairs.
         seed: everything that is random follows from it.
 
+    Raises:
+        InvalidError: for sizes and a seed that are negative, another density, another
+            number of properties than blocks, and a gradient of one that is not there.
+        InvalidTypeError: for numbers of another kind, and sizes that are no tuple.
+
     Example:
         >>> recipe = Recipe(rows=(3, 0), gradients=("positions", "positions/strain"))
         >>> random_map(recipe)[0].gradient("positions").gradients_list()
@@ -72,14 +77,45 @@ class Recipe:
             above = name.rpartition("/")[0]
             if above and above not in self.gradients:
                 _refuse(f"{name!r} is a gradient of {above!r}, which is not there", name)
+        if isinstance(self.density, bool) or not isinstance(self.density, _REAL):
+            _refuse_type("the density is a number", self.density)
         if not 0 <= self.density <= 1:
             _refuse("the density is between 0 and 1", self.density)
-        if min((*self.rows, *self.components), default=0) < 0:
-            _refuse("sizes are not negative", (self.rows, self.components))
+        self._check_sizes()
+        _check_whole("the seed", self.seed)
+
+    def _check_sizes(self) -> None:
+        for what, sizes in (("rows", self.rows), ("components", self.components)):
+            if isinstance(sizes, str) or not isinstance(sizes, Sequence):
+                _refuse_type(f"the {what} are a tuple of sizes, as (4, 5)", sizes)
+            for size in sizes:
+                _check_whole(f"a size among the {what}", size)
+        counts = self.properties
+        if isinstance(counts, Sequence) and len(counts) != len(self.rows):
+            one = f"one for each of {len(self.rows)} blocks"
+            _refuse(f"the properties are one number for all blocks, or {one}", counts)
+        for count in counts if isinstance(counts, Sequence) else [counts]:
+            _check_whole("the number of properties", count)
+
+
+_REAL = int | float | np.integer | np.floating
+
+
+def _check_whole(what: str, number: object) -> None:
+    if isinstance(number, bool) or not isinstance(number, int | np.integer):
+        _refuse_type(f"{what} is a whole number", number)
+    if number < 0:
+        _refuse(f"{what} is not negative", number)
 
 
 def _refuse(what: str, found: object) -> NoReturn:
     raise InvalidError(compose(f"Recipe: {what}.", f"found {found!r}"))
+
+
+def _refuse_type(what: str, found: object) -> NoReturn:
+    raise InvalidTypeError(
+        compose(f"Recipe: {what}.", f"found {found!r}, a {type(found).__name__}")
+    )
 
 
 class _Kind(NamedTuple):

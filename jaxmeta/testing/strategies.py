@@ -117,11 +117,11 @@ def recipes(order: int = 1, **fields: Any) -> st.SearchStrategy[Recipe]:
         ...     assert recipe.rows == (4, 4)
         >>> test()
     """
-    if order not in range(len(_GRADIENTS)):
+    if not isinstance(order, int) or order not in range(len(_GRADIENTS)):
         raise InvalidError(
             compose(
                 "recipes: the order is how deep gradients go: 0, 1, 2 or 3.",
-                f"found {order}",
+                f"found {order!r}",
                 remedy="gradients=... takes any names, of any depth.",
             )
         )

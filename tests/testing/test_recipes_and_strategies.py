@@ -21,6 +21,7 @@ from jaxmeta import Labels, TensorMap
 from jaxmeta.errors import (
     FailedCheckError,
     InvalidError,
+    InvalidTypeError,
     MissingExtraError,
     PrecisionError,
 )
@@ -233,9 +234,10 @@ def test_pairs_have_the_same_labels(pair: tuple[TensorMap, TensorMap]) -> None:
     assert jm.equal_metadata(left, right)
 
 
-def test_an_order_that_is_none() -> None:
-    with pytest.raises(InvalidError, match="found 4"):
-        recipes(order=4)
+@pytest.mark.parametrize("order", [4, -1, 1.0, "first"])
+def test_an_order_that_is_none(order: Any) -> None:
+    with untyped(), pytest.raises(InvalidError, match=f"found {order!r}\n.*takes any"):
+        recipes(order=order)
 
 
 def test_random_numbers_of_others_are_left_alone() -> None:
@@ -260,12 +262,54 @@ def test_without_hypothesis(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"gradients": "positions"}, "tuple of names"),
         ({"gradients": ("a/b",)}, "which is not there"),
         ({"density": 2.0}, "between 0 and 1"),
+        ({"density": float("nan")}, "between 0 and 1"),
         ({"rows": (-1,)}, "not negative"),
+        ({"components": (3, -2)}, "among the components is not negative.\n  found -2"),
+        ({"properties": -1}, "not negative"),
+        ({"properties": (2, 3), "rows": (4,)}, "for each of 1 blocks"),
+        ({"seed": -1}, "seed is not negative"),
     ],
 )
 def test_a_recipe_for_nothing_is_refused(fields: Any, says: str) -> None:
     with untyped(), pytest.raises(InvalidError, match=says):
         Recipe(**fields)
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"density": "half"}, "density is a number.\n  found 'half', a str"),
+        ({"rows": 4}, r"rows are a tuple of sizes, as \(4, 5\)"),
+        ({"rows": (1.5,)}, "among the rows is a whole number.\n  found 1.5, a float"),
+        ({"components": "33"}, "components are a tuple of sizes"),
+        ({"components": (True,)}, "whole number.\n  found True, a bool"),
+        ({"properties": 2.0}, "properties is a whole number"),
+        ({"properties": (2, None)}, "properties is a whole number.\n  found None"),
+        ({"seed": 0.5}, "seed is a whole number"),
+    ],
+)
+def test_numbers_of_another_type_are_refused(fields: Any, says: str) -> None:
+    with untyped(), pytest.raises(InvalidTypeError, match=f"^Recipe: .*{says}"):
+        Recipe(**fields)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "says"),
+    [
+        ({"rtol": -1}, InvalidTypeError, "rtol must be a number that is not negative"),
+        ({"atol": "small"}, InvalidTypeError, "atol must be .*\n  found 'small', a str"),
+        ({"rtol": float("nan")}, InvalidTypeError, "found nan"),
+        ({"order": 1.5}, InvalidTypeError, "a whole number.\n  found 1.5.*\n  None checks"),
+        ({"order": True}, InvalidTypeError, "found True, a bool"),
+        ({"order": 0}, InvalidError, "1 or more.\n  found 0\n  None checks"),
+    ],
+)
+def test_a_check_with_wrong_numbers_is_refused(
+    arguments: Any, error: type[Exception], says: str
+) -> None:
+    tensor = random_map(Recipe(rows=(4,)))
+    with untyped(), pytest.raises(error, match=f"(?s)^assert_exact_gradients: .*{says}"):
+        assert_exact_gradients(lambda t: 2 * t, tensor, **arguments)
 
 
 def test_numbers_that_are_none_are_refused() -> None:
