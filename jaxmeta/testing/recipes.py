@@ -29,7 +29,8 @@ class Recipe:
     Arguments:
         rows: the number of samples of each block.
         components: the size of each component axis.
-        properties: the number of properties, of all blocks or of each.
+        properties: the number of properties, of all blocks or of each; numbers beyond the
+            last block are left out.
         gradients: names of gradients; ``"positions/strain"`` is the gradient by strain of
             the gradient by positions.
         density: of all gradient rows that could be there, the fraction that is.
@@ -45,8 +46,8 @@ class Recipe:
         seed: everything that is random follows from it.
 
     Raises:
-        InvalidError: for sizes and a seed that are negative, another density, another
-            number of properties than blocks, and a gradient of one that is not there.
+        InvalidError: for sizes and a seed that are negative, another density, fewer
+            numbers of properties than blocks, and a gradient of one that is not there.
         InvalidTypeError: for numbers of another kind, and sizes that are no tuple.
 
     Example:
@@ -91,7 +92,7 @@ class Recipe:
             for size in sizes:
                 _check_whole(f"a size among the {what}", size)
         counts = self.properties
-        if isinstance(counts, Sequence) and len(counts) != len(self.rows):
+        if isinstance(counts, Sequence) and len(counts) < len(self.rows):
             one = f"one for each of {len(self.rows)} blocks"
             _refuse(f"the properties are one number for all blocks, or {one}", counts)
         for count in counts if isinstance(counts, Sequence) else [counts]:

@@ -266,7 +266,7 @@ def test_without_hypothesis(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"rows": (-1,)}, "not negative"),
         ({"components": (3, -2)}, "among the components is not negative.\n  found -2"),
         ({"properties": -1}, "not negative"),
-        ({"properties": (2, 3), "rows": (4,)}, "for each of 1 blocks"),
+        ({"properties": (2,), "rows": (4, 4)}, "for each of 2 blocks"),
         ({"seed": -1}, "seed is not negative"),
     ],
 )
