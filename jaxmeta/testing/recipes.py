@@ -91,6 +91,10 @@ class Recipe:
                 _refuse_type(f"the {what} are a tuple of sizes, as (4, 5)", sizes)
             for size in sizes:
                 _check_whole(f"a size among the {what}", size)
+        names = self.component_names
+        if names and len(names) != len(self.components):
+            one = f"one for each of {len(self.components)} components"
+            _refuse(f"the names of components are none at all, or {one}", names)
         counts = self.properties
         if isinstance(counts, Sequence) and len(counts) < len(self.rows):
             one = f"one for each of {len(self.rows)} blocks"
@@ -216,7 +220,7 @@ def _axes(
     names = recipe.component_names or numbered
     components = [
         _some_labels(rng, (name,), size, all_of=True)
-        for name, size in zip(names, recipe.components, strict=False)
+        for name, size in zip(names, recipe.components, strict=True)
     ]
     count = recipe.properties
     count = count if isinstance(count, int) else count[number]

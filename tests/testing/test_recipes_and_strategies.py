@@ -263,6 +263,7 @@ def test_without_hypothesis(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"gradients": ("a/b",)}, "which is not there"),
         ({"density": 2.0}, "between 0 and 1"),
         ({"density": float("nan")}, "between 0 and 1"),
+        ({"components": (3, 2), "component_names": ("m",)}, "one for each of 2 components"),
         ({"rows": (-1,)}, "not negative"),
         ({"components": (3, -2)}, "among the components is not negative.\n  found -2"),
         ({"properties": -1}, "not negative"),
