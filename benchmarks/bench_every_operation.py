@@ -26,6 +26,9 @@ jax.config.update("jax_enable_x64", True)
 
 Maps = Sequence[Any]
 
+# It raises an error of shapes for gradients with components (metatensor-torch 0.10).
+FAILS_IN_TORCH = {"var_over_properties", "std_over_properties"}
+
 # Without components, as most maps of invariants are.
 SMALL = made_map(10, 10, seed=0)
 MANY = made_map(1000, 4, seed=0)
@@ -49,7 +52,8 @@ def _beside_torch(compared: Sequence[Case]) -> list[Row]:
     if not find_spec("metatensor.torch"):
         return []
     module = import_module("metatensor.torch")
-    named = [case for case in compared if case.name != "TensorMap"]
+    left_out = {"TensorMap"} | FAILS_IN_TORCH
+    named = [case for case in compared if case.name not in left_out]
     alike = [case for case in named if not case.name.endswith("_block")]
     return [_small(case, module, 1.5) for case in alike]
 
