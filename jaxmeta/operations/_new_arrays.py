@@ -77,7 +77,7 @@ def _alike(kind: Kind, value: int, count: int) -> list[Any]:
     elif count >= TOGETHER:
         programs, together = math.ceil(count / TOGETHER), TOGETHER
     elif tally[0] > OFTEN:
-        programs, together = count, 1
+        programs, together = 1, count
     else:
         return [np.full(shape, value, dtype) for _ in range(count)]
     made: list[Any] = []

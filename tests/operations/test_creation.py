@@ -27,6 +27,7 @@ from operations.peer import assert_agree, assert_blocks_agree
 import jaxmeta as jm
 from jaxmeta import Labels, TensorBlock, TensorMap
 from jaxmeta.errors import InvalidError, InvalidTypeError, MissingError, PrecisionError
+from jaxmeta.operations import _new_arrays
 
 
 KEY = jax.random.key(7)
@@ -173,8 +174,12 @@ def test_maps_and_blocks_with_nothing_in_them(like: Any) -> None:
 SHAPES = [(4, 4)] * 35 + [(3, 2)] * 3 + [(2**15, 1)] + [(4, 4)] * 2
 
 
+@pytest.mark.parametrize("often", [0, _new_arrays.OFTEN])
 @pytest.mark.parametrize("value", [0, 1])
-def test_every_array_of_many_is_right_and_its_own(value: int) -> None:
+def test_every_array_of_many_is_right_and_its_own(
+    value: int, often: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_new_arrays, "OFTEN", often)
     result = [jm.zeros_like, jm.ones_like][value](many(SHAPES))
     for block, shape in zip(result, SHAPES, strict=True):
         assert block.shape == shape
@@ -196,6 +201,7 @@ DEVICES = """
     import warnings; warnings.simplefilter("error")
     import jax, numpy as np, jaxmeta as jm
     from jax.sharding import NamedSharding, PartitionSpec
+    from jaxmeta.operations import _new_arrays
 
     first, second = jax.devices()
     sharded = NamedSharding(jax.make_mesh((2,), ("x",)), PartitionSpec("x"))
@@ -204,17 +210,18 @@ DEVICES = """
     rows = [4] * 33 + [2] * 3 + [2**16]
     blocks = [jm.block_from_array(np.ones((n, 2), np.float32)) for n in rows]
     host = jm.TensorMap(jm.Labels.range("k", len(rows)), blocks)
-    for device in (second, sharded):
-        tensor = host.to(device=device)
+    for _new_arrays.OFTEN in (_new_arrays.OFTEN, 0):
+        for device in (second, sharded):
+            tensor = host.to(device=device)
+            for function in like:
+                for old, new in zip(tensor, function(tensor)):
+                    assert new.values.sharding == old.values.sharding, new.values.sharding
         for function in like:
-            for old, new in zip(tensor, function(tensor)):
-                assert new.values.sharding == old.values.sharding, new.values.sharding
-    for function in like:
-        for block in function(host.to(arrays="jax")):
-            assert not block.values.committed
-        with jax.default_device(second):
             for block in function(host.to(arrays="jax")):
-                assert block.values.devices() == {second}
+                assert not block.values.committed
+            with jax.default_device(second):
+                for block in function(host.to(arrays="jax")):
+                    assert block.values.devices() == {second}
 """
 
 
