@@ -105,6 +105,17 @@ DEVIATIONS = [
         "all",
     ),
     Deviation(
+        (
+            "abs",
+            *_with_blocks("var_over_samples", "std_over_samples"),
+            *_with_blocks("var_over_properties", "std_over_properties"),
+        ),
+        "metatensor squares complex numbers in variances, where squared moduli are meant, "
+        "and gives complex gradients of moduli, which are real.",
+        _never,
+        "all",
+    ),
+    Deviation(
         ("random_uniform_like", "random_uniform_like_block"),
         "takes a key of jax.random first.",
         _never,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -52,13 +53,14 @@ def check_choice(operation: str, argument: str, given: Any, allowed: Sequence[st
 
 
 def check_number(operation: str, argument: str, given: Any) -> float:
-    """The argument, if it is a real number that is not negative."""
+    """The argument, if it is a real number that is not negative, and finite."""
     number = isinstance(given, int | float | np.integer | np.floating)
-    if not number or isinstance(given, bool) or not given >= 0:
+    if not number or isinstance(given, bool) or not 0 <= given <= sys.float_info.max:
+        shown = repr(given) if len(repr(given)) < 40 else "a larger number than any float"
         raise InvalidTypeError(
             compose(
                 f"{operation}: {argument} must be a number that is not negative.",
-                f"found {given!r}, a {type(given).__name__}",
+                f"found {shown}, a {type(given).__name__}",
             )
         )
     return float(given)

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 
 from jaxmeta.core import Labels
 from jaxmeta.core.functions._reducing import Kind
 from jaxmeta.core.labels._names import dimension_names
 from jaxmeta.core.layouts._layout import BlockLayout
-from jaxmeta.core.layouts._precision import check_inexact
+from jaxmeta.core.layouts._precision import check_inexact, check_sums
 from jaxmeta.core.rows._rows import unique_rows
-from jaxmeta.errors import InvalidTypeError, MissingError, choices, compose
+from jaxmeta.errors import MissingError, choices, compose
 from jaxmeta.operations._arguments import names_to_reduce
 
 
@@ -30,21 +29,8 @@ def check_numbers(operation: str, data: Any, kind: Kind) -> None:
     """Refuse dtypes that do not hold the results."""
     if kind != "sum":
         check_inexact(operation, data, _RESULTS[kind])
-    elif data.dtype == np.bool_:
-        raise InvalidTypeError(
-            compose(
-                f"{operation}: the values are bools, whose sum would be none.",
-                remedy="convert on purpose first: tensor.to(dtype=jnp.int32) counts.",
-            )
-        )
-    elif data.dtype is not None and _is_small(data.dtype):
-        raise InvalidTypeError(
-            compose(
-                f"{operation}: the values are {data.dtype}, whose sums soon wrap around.",
-                f"the largest {data.dtype} is {jnp.iinfo(data.dtype).max}",
-                remedy="convert on purpose first: tensor.to(dtype=jnp.int32).",
-            )
-        )
+    else:
+        check_sums(operation, data)
 
 
 def dimensions_to_reduce(
@@ -89,11 +75,6 @@ def without(labels: Labels, names: tuple[str, ...]) -> tuple[Labels, np.ndarray]
     rows, target = unique_rows(labels.values[:, kept])
     kept_names = [labels._names[i] for i in kept]
     return Labels(kept_names, rows, assume_unique=True), target
-
-
-def _is_small(dtype: Any) -> bool:
-    """Whether these are integers of less than 32 bits."""
-    return jnp.issubdtype(dtype, np.integer) and jnp.iinfo(dtype).bits < 32
 
 
 def _first(own: Any) -> BlockLayout | None:

@@ -12,11 +12,15 @@ from jaxmeta.core.gradients._levels import Operand
 from jaxmeta.core.layouts._differences import block_name
 from jaxmeta.core.layouts._layout import Layout, layout
 from jaxmeta.core.layouts._leaf_checks import check_leaves
-from jaxmeta.core.layouts._precision import check_differentiable, check_same_dtype
+from jaxmeta.core.layouts._precision import (
+    check_differentiable,
+    check_same_dtype,
+    check_sums,
+)
 from jaxmeta.core.plans._key_choices import DifferentKeys, check_different_keys, common_keys
 from jaxmeta.core.plans._plans import Plan, Step, plan_for
 from jaxmeta.core.plans._results import bare, plan_of, run
-from jaxmeta.errors import InvalidError, InvalidTypeError, compose
+from jaxmeta.errors import InvalidError, compose
 from jaxmeta.operations._arguments import check_map
 from jaxmeta.operations._contraction import contraction
 from jaxmeta.operations._subscripts import Subscripts, parse
@@ -52,7 +56,8 @@ def einsum(
             gradients of an operand with other samples than those of the result, and for
             another word than these for `different_keys`.
         InvalidTypeError: for subscripts that are no string, operands that are no maps,
-            dtypes that differ, bools, and gradients of integers on several operands.
+            dtypes that differ, bools, integers of less than 32 bits, whose sums wrap
+            around, and gradients of integers on several operands.
         NotEqualError: when one axis has different labels in two operands, or keys differ.
         NestedGradientsError: as in `multiply`, where several operands have gradients.
         DynamicSamplesError: for dynamic samples.
@@ -94,14 +99,7 @@ def _check_operands(found: Subscripts, tensors: Sequence[Any]) -> None:
     for number, tensor in enumerate(tensors, start=1):
         check_map("einsum", tensor)
         check_same_dtype("einsum", tensors[0], tensor, ("operand 1", f"operand {number}"))
-        if tensor.dtype == np.bool_:
-            raise InvalidTypeError(
-                compose(
-                    f"einsum: the values of operand {number} are bools, whose sum would be "
-                    "none.",
-                    remedy="convert on purpose first: tensor.to(dtype=jnp.int32) counts.",
-                )
-            )
+        check_sums("einsum", tensor)
     moving = [t for t in tensors if t._layout.blocks and t._layout.blocks[0].gradients]
     if len(moving) > 1:
         check_differentiable("einsum", *moving)

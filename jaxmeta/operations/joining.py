@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from jaxmeta.core import Labels, TensorBlock, TensorMap
+from jaxmeta.core.blocks._map_checks import check_same_names
 from jaxmeta.core.gradients._arrangements import SideBySide, Stacked
 from jaxmeta.core.gradients._rearrangement import Rearrangement, Source, static_samples
 from jaxmeta.core.layouts._differences import (
@@ -54,8 +55,10 @@ def join(
     Raises:
         NotEqualError: when keys, the other axes or the gradients differ.
         InvalidError: when the result would hold an entry twice, or for other names of
-            samples; for no map at all, and for another axis or `different_keys`.
-        InvalidTypeError: for what is no list of maps, and for dtypes that differ.
+            samples; for no map at all, and for another axis or `different_keys`; when
+            blocks that one map alone has are not of the kind of the others.
+        InvalidTypeError: for what is no list of maps, for dtypes that differ, and for an
+            `add_dimension` that is no name.
         DynamicSamplesError: for dynamic samples.
 
     Example:
@@ -70,6 +73,7 @@ def join(
     tensors = _checked("join", tensors, check_map)
     check_choice("join", "axis", axis, AXES)
     check_different_keys("join", different_keys)
+    _check_name("join", add_dimension)
     if len(tensors) == 1 and add_dimension is None:
         return tensors[0]
     layouts = tuple(bare(tensor._layout) for tensor in tensors)
@@ -93,12 +97,23 @@ def join_blocks(
         ['s', 'part']
     """
     blocks = _checked("join_blocks", blocks, check_block)
+    _check_name("join_blocks", add_dimension)
     check_choice("join_blocks", "axis", axis, AXES)
     if len(blocks) == 1 and add_dimension is None:
         return blocks[0]
     layouts = tuple(block._layout for block in blocks)
     plan = plan_for(layouts[0], _plan_blocks, layouts[1:], axis, add_dimension)
     return run(plan, blocks[0], blocks[1:])
+
+
+def _check_name(operation: str, add_dimension: Any) -> None:
+    if add_dimension is not None and not isinstance(add_dimension, str):
+        raise InvalidTypeError(
+            compose(
+                f"{operation}: add_dimension= must be the name of a dimension.",
+                f"found {type(add_dimension).__name__}",
+            )
+        )
 
 
 def _checked(operation: str, several: Any, check: Any) -> list[Any]:
@@ -137,7 +152,8 @@ def _plan_blocks(
     layouts = (first, *others)
     starts = np.cumsum([0, *[part.size for part in layouts]]).tolist()
     parts = [(i, part, starts[i]) for i, part in enumerate(layouts)]
-    return plan_of(first, *_joined("join_blocks", "", axis, parts, add_dimension))
+    alike = _are_alike(layouts)
+    return plan_of(first, *_joined("join_blocks", "", axis, parts, add_dimension, alike))
 
 
 def _plan_maps(
@@ -151,6 +167,7 @@ def _plan_maps(
     starts = np.cumsum([0, *[one.size for one in maps]]).tolist()
     keys = common_keys("join", maps, different_keys)
     positions = [one.keys._index.find(keys.values) for one in maps]
+    alike = _are_alike([block for one in maps for block in one.blocks])
     steps: list[Step] = []
     blocks = []
     for index in range(len(keys)):
@@ -159,20 +176,33 @@ def _plan_maps(
             for i, (one, found) in enumerate(zip(maps, positions, strict=True))
             if found[index] >= 0
         ]
-        block, below = _joined("join", block_name(keys, index), axis, parts, add_dimension)
+        name = block_name(keys, index)
+        block, below = _joined("join", name, axis, parts, add_dimension, alike)
         blocks.append(block)
         steps += below
+    # Blocks that one map alone has are not compared with any other before.
+    check_same_names("join", keys, blocks)
     return plan_of(first, layout(keys, tuple(blocks)), steps)
 
 
+def _are_alike(blocks: Sequence[BlockLayout]) -> bool:
+    """Whether the properties of all of them have the same names."""
+    return len({block.properties._names for block in blocks}) <= 1
+
+
 def _joined(
-    operation: str, name: str, axis: str, parts: list[_Part], add_dimension: str | None
+    operation: str,
+    name: str,
+    axis: str,
+    parts: list[_Part],
+    add_dimension: str | None,
+    alike: bool,
 ) -> tuple[BlockLayout, list[Step]]:
     for _, part, _ in parts[1:]:
         _check_alike(operation, name, parts[0][1], part)
     if axis == "samples":
         return _under_each_other(operation, name, parts, add_dimension)
-    return _beside_each_other(operation, name, parts, add_dimension)
+    return _beside_each_other(operation, name, parts, add_dimension, alike)
 
 
 def _check_alike(operation: str, name: str, left: BlockLayout, right: BlockLayout) -> None:
@@ -245,14 +275,18 @@ def _concatenated(
 
 
 def _beside_each_other(
-    operation: str, name: str, parts: list[_Part], add_dimension: str | None
+    operation: str,
+    name: str,
+    parts: list[_Part],
+    add_dimension: str | None,
+    alike: bool,
 ) -> tuple[BlockLayout, list[Step]]:
     samples = static_samples(parts[0][1], operation)
     for _, part, _ in parts[1:]:
         other = static_samples(part, operation)
         check_same_labels(operation, name, "samples", samples, other)
     labels = [(i, part.properties) for i, part, _ in parts]
-    if all(properties.names == labels[0][1].names for _, properties in labels):
+    if alike:
         properties = _concatenated(operation, name, "properties", labels, add_dimension)
     else:
         properties = _renamed(labels, add_dimension)

@@ -206,8 +206,9 @@ def dot(A: TensorMap, B: TensorMap, different_keys: DifferentKeys = "error") -> 
             parameter (other than their rows).
         InvalidError: when `B` has components, and for another word than these for
             `different_keys`.
-        InvalidTypeError: for an operand that is no map, for another dtype, and for
-            gradients of integers that the product rule would need.
+        InvalidTypeError: for an operand that is no map, for another dtype, for bools and
+            integers of less than 32 bits, whose sums wrap around, and for gradients of
+            integers that the product rule would need.
         DynamicSamplesError: for dynamic samples.
         NestedGradientsError: when `B` has gradients and there is a gradient by x and y on
             one side, but none by y.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from row_tables import as_rows, unique_tables, wide_table
 
 from jaxmeta.core.rows import _label_sets
@@ -125,6 +125,7 @@ def check_against_metatensor(a: np.ndarray, b: np.ndarray) -> None:
 
 @given(drawn=unique_tables(2))
 def test_small_tables_against_metatensor(drawn):
+    assume(drawn[0].shape[1])
     check_against_metatensor(*drawn)
 
 

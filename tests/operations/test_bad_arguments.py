@@ -27,6 +27,15 @@ CALLS: dict[str, tuple[Callable[[], Any], str]] = {
         "atol must be a number that is not negative.\n  found -1.0",
     ),
     "a tolerance that is no number": (
+        lambda: jm.allclose(TENSOR, TENSOR, rtol=10**400),
+        "allclose: rtol must be a number that is not negative.\n"
+        "  found a larger number than any float, a int",
+    ),
+    (
+        lambda: jm.allclose(TENSOR, TENSOR, equal_nan="no"),  # type: ignore[arg-type]
+        "allclose: equal_nan is True or False.\n  found str",
+    ),
+    (
         lambda: jm.allclose_block(BLOCK, BLOCK, rtol=float("nan")),
         "found nan",
     ),

@@ -454,3 +454,13 @@ def test_integers_have_no_product_rule() -> None:
     with pytest.raises(InvalidTypeError, match="values are int64"):
         jm.dot(A, B)
     assert jm.dot(A, jm.remove_gradients(B)).dtype == np.int64
+
+
+@pytest.mark.parametrize("dtype", ["bool", "int8", "uint16"])
+def test_products_that_are_no_sums_or_wrap_around_are_refused(dtype: str) -> None:
+    n = Labels.range("n", 2)
+    block = TensorBlock(jnp.ones((2, 2), dtype), Labels.range("s", 2), [], n)
+    tensor = TensorMap(Labels.single(), [block])
+    for product in (jm.dot, lambda a, b: jm.einsum("s n, t n -> s t", a, b)):
+        with pytest.raises(InvalidTypeError, match=f"the values are {dtype}.*, whose sum"):
+            product(tensor, tensor)

@@ -351,7 +351,7 @@ def test_operands_that_do_not_fit() -> None:
         InvalidTypeError, match="operand 1 has float64, operand 2 has float"
     ):
         jm.einsum("k n, k n -> k n", W, W.to(dtype=np.float32))
-    with pytest.raises(InvalidTypeError, match="operand 1 are bools"):
+    with pytest.raises(InvalidTypeError, match="the values are bools, whose sum"):
         jm.einsum("k n -> n k", W.to(dtype=np.bool_))
     with pytest.raises(InvalidError, match="no different_keys 'all'"):
         jm.einsum("k n -> n k", W, different_keys="all")  # type: ignore[arg-type]

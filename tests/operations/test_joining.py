@@ -185,3 +185,48 @@ def test_keys_of_other_names_are_told(different_keys: str) -> None:
     maps = [jm.TensorMap(jm.Labels(name, [[0]]), [block]) for name in ("a", "b")]
     with pytest.raises(jm.NotEqualError, match="join: the keys differ"):
         jm.join(maps, "samples", different_keys=different_keys)
+
+
+def _of(keys: list[int], name: str, gradients: bool = False) -> TensorMap:
+    tensor = TensorMap(
+        Labels("k", [[key] for key in keys]),
+        [
+            TensorBlock(jnp.ones((2, 2)), Labels.range("s", 2), [], Labels.range(name, 2))
+            for _ in keys
+        ],
+    )
+    return tensor if not gradients else TensorMap(tensor.keys, [_moving(b) for b in tensor])
+
+
+def _moving(block: TensorBlock) -> TensorBlock:
+    below = Labels(["sample", "atom"], [[1, 0]])
+    gradient = TensorBlock(jnp.ones((1, 2)), below, [], block.properties)
+    return block.with_gradient("positions", gradient)
+
+
+@pytest.mark.parametrize("axis", ["samples", "properties"])
+def test_a_union_whose_blocks_would_differ_is_refused(axis: str) -> None:
+    """Blocks of other keys are in no block together, but in one map."""
+    moving, still = _of([0], "n", gradients=True), _of([1], "n")
+    with pytest.raises(InvalidError) as raised:
+        jm.join([moving, still], axis, different_keys="union")
+    assert str(raised.value) == (
+        "join: all blocks must have the same gradient names.\n"
+        "  block (k=0) has ['positions'], block (k=1) has []"
+    )
+
+
+def test_properties_are_renamed_in_all_blocks_or_in_none() -> None:
+    joined = jm.join([_of([0, 1], "n"), _of([1, 2], "m")], "properties", "union")
+    names = [block.properties.names for block in joined]
+    assert names == [["joined_index", "property"]] * 3
+    assert joined[0].properties.values.tolist() == [[0, 0], [0, 1]]
+    assert joined[2].properties.values.tolist() == [[1, 0], [1, 1]]
+
+
+@pytest.mark.parametrize("name", [["part"], 3, {"part"}, np.array("part")])
+def test_a_dimension_to_add_is_a_name(name: Any, wrong_types: None) -> None:
+    tensor = _of([0], "n")
+    for join, data in ((jm.join, tensor), (jm.join_blocks, tensor[0])):
+        with pytest.raises(InvalidTypeError, match=r"^join.*: add_dimension= must be"):
+            join([data, data], "samples", add_dimension=name)

@@ -268,3 +268,53 @@ def test_maps_without_blocks() -> None:
     empty = TensorMap(Labels.empty("k"), [])
     for name in PAIRS:
         assert len(getattr(jm, name)(empty, empty)) == len(getattr(jm, name)(empty, 2)) == 0
+
+
+def at_zero(dtype: Any = float) -> TensorMap:
+    """One number, zero, with a first and a second derivative of one."""
+    n, row = Labels.range("n", 1), Labels("sample", [[0]])
+    one = jnp.ones((1, 1), dtype)
+    gradient = TensorBlock(one, row, [], n).with_gradient("x", TensorBlock(one, row, [], n))
+    block = TensorBlock(0 * one, Labels.range("s", 1), [], n, {"x": gradient})
+    return TensorMap(Labels.single(), [block])
+
+
+def numbers_of(tensor: TensorMap) -> list[Any]:
+    return [leaf.item() for leaf in jax.tree.leaves(tensor)]
+
+
+@pytest.mark.parametrize("dtype", [float, complex])
+@pytest.mark.parametrize(
+    ("exponent", "expected"),
+    [(0, [1, 0, 0]), (1, [0, 1, 1]), (2, [0, 0, 2]), (3, [0, 0, 0])],
+)
+def test_whole_powers_of_zero(exponent: int, expected: list[int], dtype: Any) -> None:
+    for n in (exponent, float(exponent)):
+        for power in (lambda t, n=n: t**n, jax.jit(lambda t, n=n: t**n)):
+            assert numbers_of(power(at_zero(dtype))) == expected
+
+
+def test_whole_powers_of_complex_numbers_are_products() -> None:
+    tensor = at_zero(complex)
+    tensor = TensorMap(tensor.keys, [tensor[0].with_values(jnp.array([[1.0 + 1.0j]]))])
+    for power in (lambda t: t**2, jax.jit(lambda t: t**2)):
+        assert numbers_of(power(tensor))[0] == 2j
+
+
+@pytest.mark.parametrize("dtype", [float, complex])
+def test_the_modulus_has_no_slope_at_zero(dtype: Any) -> None:
+    for modulus in (jm.abs, jax.jit(jm.abs)):
+        assert numbers_of(modulus(at_zero(dtype))) == [0, 0, 0]
+    there = mts.abs(map_there(jm.remove_gradients(at_zero(dtype))))
+    assert there.block().values.item() == 0
+
+
+def test_numbers_that_become_arguments_of_a_compiled_function_adapt() -> None:
+    tensor = at_zero().to(dtype=jnp.float32)
+    for operation in (operator.mul, operator.add, operator.pow, operator.truediv):
+        for number in (2, 2.0):
+            eager = operation(tensor, number)
+            compiled = jax.jit(operation)(tensor, number)
+            assert compiled.dtype == eager.dtype == jnp.float32
+    with pytest.raises(InvalidTypeError, match=r"jnp\.asarray\(scalar, jnp\.int32\)"):
+        jax.jit(operator.mul)(jm.remove_gradients(tensor).to(dtype=jnp.int32), 2.5)

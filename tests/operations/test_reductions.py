@@ -208,3 +208,29 @@ def test_names_that_are_none_are_refused_even_without_blocks(wrong_types: None) 
 def test_an_unknown_name_is_met_with_those_there_are() -> None:
     with pytest.raises(MissingError, match="did you mean 'atom'"):
         jm.sum_over_samples(random_map(Recipe()), "atoms")
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+@pytest.mark.parametrize("unequal", [False, True])
+def test_half_precision_is_added_up_in_single_precision(dtype: str, unequal: bool) -> None:
+    """In half precision a sum of ones stops to grow at 256, or at 2048."""
+    count = 3000 + unequal
+    of_group = np.arange(count) % 2
+    rows = Labels(["system", "atom"], np.stack([of_group, np.arange(count)], axis=1))
+    values = jnp.full((count, 1), 3.0, dtype)
+    n = Labels.range("n", 1)
+    below = Labels("sample", np.arange(count)[:, None])
+    gradient = TensorBlock(values, below, [], n)
+    block = TensorBlock(values, rows, [], n, {"x": gradient})
+    mean = jm.mean_over_samples_block(block, "atom")
+    total = jm.sum_over_samples_block(block, "atom")
+    sizes = np.bincount(of_group)[:, None]
+    for found, one in ((mean, 3.0), (total, 3.0 * sizes)):
+        expected = np.broadcast_to(np.asarray(one), (2, 1)).astype(jnp.dtype(dtype))
+        for data in (found, found.gradient("x")):
+            assert data.values.dtype == dtype
+            np.testing.assert_array_equal(np.asarray(data.values), expected)
+    wide = TensorBlock(values.T, Labels.range("s", 1), [], rows)
+    np.testing.assert_array_equal(
+        np.asarray(jm.mean_over_properties_block(wide, "atom").values), [[3.0, 3.0]]
+    )

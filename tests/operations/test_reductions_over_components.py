@@ -188,3 +188,20 @@ def test_blocks_alone(kind: str) -> None:
     for names in ((), ("component_0",)):
         of_map = reduce(kind, tensor, *names)[0]
         assert jm.equal_block(reduce(kind, tensor[0], *names), of_map)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "size"),
+    [("float64", 1e200), ("float64", 1e-200), ("float32", 1e25), ("float16", 300.0)],
+)
+def test_squares_that_can_not_be_held_do_not_matter(dtype: str, size: float) -> None:
+    xyz, n = Labels.range("xyz", 2), Labels.range("n", 1)
+    values = jnp.asarray([[[3.0], [4.0]]], dtype) * jnp.asarray(size, dtype)
+    row = Labels("sample", [[0]])
+    gradient = TensorBlock(jnp.asarray([[[1.0], [2.0]]], dtype), row, [xyz], n)
+    block = TensorBlock(values, Labels.range("s", 1), [xyz], n, {"x": gradient})
+    norm = jm.norm_over_components_block(block)
+    eps = float(jnp.finfo(dtype).eps)
+    np.testing.assert_allclose(np.asarray(norm.values), [[5.0 * size]], rtol=4 * eps)
+    slope = np.asarray(norm.gradient("x").values)
+    np.testing.assert_allclose(slope, [[(3.0 + 2 * 4.0) / 5.0]], rtol=4 * eps)

@@ -104,12 +104,31 @@ def power(tensor: Any, exponent: Any) -> Any:
     unknown = isinstance(exponent, np.ndarray | jax.Array)
     if unknown or (isinstance(exponent, int | np.integer) and exponent < 0):
         check_inexact("pow", tensor, "the result")
+    number = _scalars.checked("pow", tensor, exponent)
+    if isinstance(number, int | float) and abs(number) <= _WHOLE and number == int(number):
+        return _elementwise.apply("pow", _whole_power, tensor, (int(number),))
     return _scalars.apply("pow", jnp.power, tensor, exponent, _scalars.NONLINEAR)
 
 
 def absolute(tensor: Any) -> Any:
     """The absolute values; real ones of complex numbers."""
-    return _elementwise.apply("abs", jnp.abs, tensor)
+    return _elementwise.apply("abs", _modulus, tensor)
+
+
+# Whole exponents up to this are known to the compiler: products of values, without the
+# logarithm of a number that may be zero or negative.
+_WHOLE = 1024
+
+
+def _whole_power(x: Any, exponent: int) -> Any:
+    return jax.lax.integer_pow(x, exponent)
+
+
+def _modulus(x: Any) -> Any:
+    """The absolute values; at zero, all derivatives are zero."""
+    zero = x == 0
+    modulus = jnp.abs(jnp.where(zero, jnp.ones((), x.dtype), x))
+    return jnp.where(zero, jnp.zeros((), modulus.dtype), modulus)
 
 
 def dot(left: Any, right: Any, different_keys: DifferentKeys = "error") -> Any:

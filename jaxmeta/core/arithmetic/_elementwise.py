@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import Any
 
 from jaxmeta.core.gradients._levels import Operand
@@ -13,11 +14,16 @@ from jaxmeta.core.plans._plans import Kernel, Plan, Step, plan_for
 from jaxmeta.core.plans._results import bare, block_by_block, plan_of, run
 
 
-def apply(operation: str, function: Kernel, tensor: Any) -> Any:
-    """An elementwise function of every value; gradients by its derivatives."""
+def apply(
+    operation: str, function: Kernel, tensor: Any, static: tuple[Hashable, ...] = ()
+) -> Any:
+    """An elementwise function of every value; gradients by its derivatives.
+
+    The function gets the values, then what is `static`.
+    """
     check_differentiable(operation, tensor)
-    plan = plan_for(bare(tensor._layout), _plan, RowFunction(operation, function))
-    return run(plan, tensor)
+    known = RowFunction(operation, function, static=static)
+    return run(plan_for(bare(tensor._layout), _plan, known), tensor)
 
 
 def _plan(own: Any, known: RowFunction) -> Plan[Any]:

@@ -34,6 +34,13 @@ _COMBINED_WITH: dict[type, type] = {
     complex: np.complexfloating,
 }
 
+_KINDS: dict[type, type] = {
+    bool: np.bool_,
+    int: np.integer,
+    float: np.floating,
+    complex: np.complexfloating,
+}
+
 # What is right modulo 2**n also with negative numbers that unsigned values have not.
 _MODULAR = ("add", "subtract")
 
@@ -75,12 +82,13 @@ def checked(operation: str, tensor: Any, scalar: Any) -> Any:
     if isinstance(scalar, int | float | complex):
         return scalar if tensor.dtype is None else _number(operation, tensor.dtype, scalar)
     if isinstance(scalar, np.ndarray | jax.Array) and scalar.shape == ():
-        if tensor.dtype is not None and scalar.dtype != tensor.dtype:
+        if not _combines(tensor.dtype, scalar):
             raise InvalidTypeError(
                 compose(
                     f"{operation}: the scalar has another dtype than the tensor.",
                     f"the scalar has {scalar.dtype}, the tensor {tensor.dtype}",
-                    remedy="convert one of them, or use a Python number.",
+                    remedy=f"convert one of them, as jnp.asarray(scalar, "
+                    f"jnp.{tensor.dtype}), or use a Python number.",
                 )
             )
         return scalar
@@ -94,6 +102,19 @@ def checked(operation: str, tensor: Any, scalar: Any) -> Any:
             f"{type(tensor).__name__} with the same labels.",
         )
     )
+
+
+def _combines(dtype: Any, scalar: Any) -> bool:
+    """Whether values of a dtype stay what they are beside a scalar array.
+
+    Arguments of compiled functions that were Python numbers are weak: they adapt.
+    """
+    if dtype is None or scalar.dtype == dtype:
+        return True
+    if not getattr(scalar, "weak_type", False):
+        return False
+    kind = next(k for k in _COMBINED_WITH if jnp.issubdtype(scalar.dtype, _KINDS[k]))
+    return bool(jnp.issubdtype(dtype, _COMBINED_WITH[kind]))
 
 
 def _number(operation: str, dtype: Any, scalar: Any) -> Any:

@@ -253,7 +253,8 @@ class TensorMap(Labelled):
 
         Arguments:
             keys_to_move: one or several names of the keys (Labels without entries too).
-            fill_value: for properties that a block lacks.
+            fill_value: for properties that a block lacks, in gradients too, as in
+                metatensor: gradients stay exact where it is zero.
             sort_samples: sort the samples lexicographically, or keep the blocks' order.
 
         Raises:
@@ -283,7 +284,8 @@ class TensorMap(Labelled):
             keys_to_move: names of the keys; or Labels with entries, which then fix the
                 set and order of the moved keys (blocks that are not in it are dropped,
                 keys without a block are filled).
-            fill_value: for samples that a block lacks.
+            fill_value: for samples that a block lacks, and for rows of gradients, as in
+                metatensor: these stay exact where it is zero.
             sort_samples: sort the samples lexicographically, or keep first appearance.
 
         Raises:

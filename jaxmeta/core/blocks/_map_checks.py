@@ -51,8 +51,18 @@ def _check_blocks(keys: Labels, blocks: Sequence[TensorBlock]) -> None:
         )
     for index in range(1, len(blocks)):
         _check_dtype(keys, blocks, index)
-        if blocks[index]._layout is not blocks[0]._layout:
-            _check_names(keys, index, blocks[0]._layout, blocks[index]._layout, "")
+    check_same_names(WHERE, keys, [block._layout for block in blocks])
+
+
+def check_same_names(where: str, keys: Labels, blocks: Sequence[BlockLayout]) -> None:
+    """Raise where the blocks of a map have other dimensions or gradients than the first.
+
+    Raises:
+        InvalidError: whose message begins with `where`.
+    """
+    for index in range(1, len(blocks)):
+        if blocks[index] is not blocks[0]:
+            _check_names(where, keys, index, blocks[0], blocks[index], "")
 
 
 def _check_dtype(keys: Labels, blocks: Sequence[TensorBlock], index: int) -> None:
@@ -68,21 +78,27 @@ def _check_dtype(keys: Labels, blocks: Sequence[TensorBlock], index: int) -> Non
 
 
 def _check_names(
-    keys: Labels, index: int, first: BlockLayout, other: BlockLayout, gradient: str
+    where: str,
+    keys: Labels,
+    index: int,
+    first: BlockLayout,
+    other: BlockLayout,
+    gradient: str,
 ) -> None:
     for axis in ("sample", "component", "property", "gradient"):
         left, right = _names(first, axis), _names(other, axis)
         if left != right:
-            where = f" of gradient {gradient!r}" if gradient else ""
+            whose = f" of gradient {gradient!r}" if gradient else ""
             raise InvalidError(
                 compose(
-                    f"{WHERE}: all blocks must have the same {axis} names{where}.",
+                    f"{where}: all blocks must have the same {axis} names{whose}.",
                     f"block {keys.entry(0).print()} has {list(left)}, "
                     f"block {keys.entry(index).print()} has {list(right)}",
                 )
             )
     for (name, left), (_, right) in zip(first.gradients, other.gradients, strict=True):
-        _check_names(keys, index, left, right, f"{gradient}/{name}" if gradient else name)
+        path = f"{gradient}/{name}" if gradient else name
+        _check_names(where, keys, index, left, right, path)
 
 
 def _names(layout: BlockLayout, axis: str) -> tuple[str, ...]:

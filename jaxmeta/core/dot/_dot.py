@@ -11,7 +11,11 @@ from jaxmeta.core.gradients._rearrangement import static_samples, with_propertie
 from jaxmeta.core.layouts._differences import check_same_labels
 from jaxmeta.core.layouts._layout import BlockLayout, Layout, block_layout
 from jaxmeta.core.layouts._leaf_checks import check_leaves
-from jaxmeta.core.layouts._precision import check_differentiable, check_same_dtype
+from jaxmeta.core.layouts._precision import (
+    check_differentiable,
+    check_same_dtype,
+    check_sums,
+)
 from jaxmeta.core.plans._key_choices import DifferentKeys, check_different_keys
 from jaxmeta.core.plans._plans import Plan, Step, plan_for
 from jaxmeta.core.plans._results import bare, pair_by_pair, plan_of, run
@@ -29,6 +33,7 @@ def apply(left: Any, right: Any, different_keys: DifferentKeys = "error") -> Any
             )
         )
     check_same_dtype("dot", left, right)
+    check_sums("dot", left)
     other = bare(right._layout)
     if other.blocks and other.blocks[0].gradients:
         check_differentiable("dot", left, right)

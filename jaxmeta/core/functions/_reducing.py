@@ -69,7 +69,15 @@ def over_components(x: Any, axes: tuple[int, ...], kind: Kind) -> Any:
         return jnp.sum(x, axes, promote_integers=False)
     if kind == "mean":
         return jnp.mean(x, axes)
-    return root(jnp.sum(squared_modulus(x), axes))
+    return _norm(x, axes)
+
+
+def _norm(x: Any, axes: tuple[int, ...]) -> Any:
+    """Roots of sums of squares, of numbers near one: squares of others may not be held."""
+    largest = jax.lax.stop_gradient(jnp.max(jnp.abs(x), axes, keepdims=True, initial=0.0))
+    scale = jnp.where((largest > 0) & jnp.isfinite(largest), largest, 1)
+    norms = root(jnp.sum(squared_modulus(x / scale.astype(x.dtype)), axes))
+    return norms * jnp.squeeze(scale, axes)
 
 
 def _along_last(x: Any, kind: Kind) -> Any:

@@ -78,6 +78,28 @@ def check_inexact(operation: str, tensor: Any, results: str) -> None:
         )
 
 
+def check_sums(operation: str, tensor: Any) -> None:
+    """Refuse bools, and integers of less than 32 bits: their sums are none, or wrap."""
+    dtype = tensor.dtype
+    if dtype == np.bool_:
+        raise InvalidTypeError(
+            compose(
+                f"{operation}: the values are bools, whose sum would be none.",
+                remedy="convert on purpose first: tensor.to(dtype=jnp.int32) counts.",
+            )
+        )
+    if dtype is None or not jnp.issubdtype(dtype, np.integer):
+        return
+    if jnp.iinfo(dtype).bits < 32:
+        raise InvalidTypeError(
+            compose(
+                f"{operation}: the values are {dtype}, whose sums soon wrap around.",
+                f"the largest {dtype} is {jnp.iinfo(dtype).max}",
+                remedy="convert on purpose first: tensor.to(dtype=jnp.int32).",
+            )
+        )
+
+
 def check_differentiable(operation: str, *tensors: Any) -> None:
     """Refuse explicit gradients of integers and bools, which have no derivative."""
     for tensor in tensors:

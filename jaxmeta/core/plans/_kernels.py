@@ -51,13 +51,23 @@ def fill_properties(x: Any, columns: Any, fill_value: complex) -> Any:
 
 def sum_rows(x: Any, target: Any, rows: int) -> Any:
     """Rows added up into their target rows."""
-    return jax.ops.segment_sum(x, target, num_segments=rows)
+    return _added_up(x, target, rows).astype(x.dtype)
 
 
 def average_rows(x: Any, target: Any, counts: Any) -> Any:
     """Rows added up into their target rows, each divided by its count."""
-    total = jax.ops.segment_sum(x, target, num_segments=counts.shape[0])
-    return total / jnp.asarray(counts, x.dtype).reshape(-1, *[1] * (x.ndim - 1))
+    total = _added_up(x, target, counts.shape[0])
+    count = jnp.asarray(counts, total.dtype).reshape(-1, *[1] * (x.ndim - 1))
+    return (total / count).astype(x.dtype)
+
+
+def _added_up(x: Any, target: Any, rows: int) -> Any:
+    """Sums of rows; those of half precision in single precision, as `jnp.sum` does it."""
+    wide = jnp.float32 if x.dtype in _HALF else x.dtype
+    return jax.ops.segment_sum(x.astype(wide), target, num_segments=rows)
+
+
+_HALF = (np.dtype(np.float16), np.dtype(jnp.bfloat16))
 
 
 def stack_rows(*arguments: Any) -> Any:
