@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -55,7 +55,7 @@ def check_choice(operation: str, argument: str, given: Any, allowed: Sequence[st
 def check_number(operation: str, argument: str, given: Any) -> float:
     """The argument, if it is a real number that is not negative, and finite."""
     number = isinstance(given, int | float | np.integer | np.floating)
-    if not number or isinstance(given, bool) or not 0 <= given <= sys.float_info.max:
+    if not number or isinstance(given, bool) or not given >= 0 or not _is_finite(given):
         shown = repr(given) if len(repr(given)) < 40 else "a larger number than any float"
         raise InvalidTypeError(
             compose(
@@ -64,6 +64,13 @@ def check_number(operation: str, argument: str, given: Any) -> float:
             )
         )
     return float(given)
+
+
+def _is_finite(given: Any) -> bool:
+    try:
+        return math.isfinite(given)
+    except OverflowError:  # an integer beyond all floats
+        return False
 
 
 def names_to_reduce(

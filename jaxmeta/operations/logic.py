@@ -229,7 +229,7 @@ def allclose_block_raise(
 def _tolerance(operation: str, rtol: float, atol: float, equal_nan: bool) -> Tolerance:
     rtol = check_number(operation, "rtol", rtol)
     atol = check_number(operation, "atol", atol)
-    if not isinstance(equal_nan, bool | np.bool_):
+    if not isinstance(equal_nan, bool):
         raise InvalidTypeError(
             compose(
                 f"{operation}: equal_nan is True or False.",

@@ -26,16 +26,16 @@ CALLS: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: jm.allclose_raise(TENSOR, TENSOR, atol=-1.0),
         "atol must be a number that is not negative.\n  found -1.0",
     ),
-    "a tolerance that is no number": (
+    "a tolerance beyond all numbers": (
         lambda: jm.allclose(TENSOR, TENSOR, rtol=10**400),
         "allclose: rtol must be a number that is not negative.\n"
         "  found a larger number than any float, a int",
     ),
-    (
+    "a word for a truth value": (
         lambda: jm.allclose(TENSOR, TENSOR, equal_nan="no"),  # type: ignore[arg-type]
         "allclose: equal_nan is True or False.\n  found str",
     ),
-    (
+    "a tolerance that is no number": (
         lambda: jm.allclose_block(BLOCK, BLOCK, rtol=float("nan")),
         "found nan",
     ),
