@@ -94,11 +94,11 @@ def _arithmetic() -> Iterator[Case]:
         yield Case(name, _of_two(name), operands=operands.two)
     for name in ("multiply", "divide"):
         yield Case(name, _of_two(name), operands=operands.two, gradients=SECOND)
-    yield Case("add", lambda m, a: m.add(a, 2.5), "a scalar")
-    yield Case("multiply", lambda m, a: m.multiply(a, -3.0), "a scalar")
-    yield Case("divide", lambda m, a: m.divide(a, 4.0), "a scalar")
-    yield Case("pow", lambda m, a: m.pow(a, 3), gradients=SECOND)
-    yield Case("abs", lambda m, a: m.abs(a), gradients=SECOND)
+    yield Case("add", lambda m, a: m.add(a, 2.5), "a scalar", dynamic=True)
+    yield Case("multiply", lambda m, a: m.multiply(a, -3.0), "a scalar", dynamic=True)
+    yield Case("divide", lambda m, a: m.divide(a, 4.0), "a scalar", dynamic=True)
+    yield Case("pow", lambda m, a: m.pow(a, 3), gradients=SECOND, dynamic=True)
+    yield Case("abs", lambda m, a: m.abs(a), gradients=SECOND, dynamic=True)
     yield Case("dot", _of_two("dot"), operands=operands.with_constant)
     yield Case(
         "dot",
@@ -116,11 +116,16 @@ def _arithmetic() -> Iterator[Case]:
         operands=operands.two,
         gradients=SECOND,
     )
-    yield Case("TensorMap", lambda m, a: 2.0 - a, "scalar - map", peer=False)
+    yield Case("TensorMap", lambda m, a: 2.0 - a, "scalar - map", peer=False, dynamic=True)
     yield Case(
-        "TensorMap", lambda m, a: 2.0 / a, "scalar / map", peer=False, gradients=SECOND
+        "TensorMap",
+        lambda m, a: 2.0 / a,
+        "scalar / map",
+        peer=False,
+        gradients=SECOND,
+        dynamic=True,
     )
-    yield Case("TensorMap", lambda m, a: -a, "-map")
+    yield Case("TensorMap", lambda m, a: -a, "-map", dynamic=True)
 
 
 def _of_two(name: str) -> Callable[..., Any]:
@@ -148,12 +153,23 @@ def _axes(a: Any) -> tuple[str, str]:
 def _elementwise() -> Iterator[Case]:
     names = ("exp", "expm1", "square", "sin", "cos", "tanh", "sigmoid", "silu", "softplus")
     for name in names:
-        yield Case(name, _of_one(name), peer=False, gradients=SECOND)
+        yield Case(name, _of_one(name), peer=False, gradients=SECOND, dynamic=True)
     for name in ("log", "log1p", "sqrt"):
         positive = operands.positive
-        yield Case(name, _of_one(name), peer=False, operands=positive, gradients=SECOND)
+        yield Case(
+            name,
+            _of_one(name),
+            peer=False,
+            operands=positive,
+            gradients=SECOND,
+            dynamic=True,
+        )
     yield Case(
-        "map_samples", lambda m, a: m.map_samples(_curve, a), peer=False, gradients=SECOND
+        "map_samples",
+        lambda m, a: m.map_samples(_curve, a),
+        peer=False,
+        gradients=SECOND,
+        dynamic=True,
     )
     yield Case(
         "where",
@@ -191,8 +207,9 @@ def _twins(name: str, names: Any, depth: str, peer: bool = True) -> Iterator[Cas
     def of_blocks(m: Any, a: Any) -> Any:
         return by_block(m, lambda block: getattr(m, f"{name}_block")(block, names), a)
 
-    yield Case(name, of_map, peer=peer, gradients=depth)
-    yield Case(f"{name}_block", of_blocks, peer=peer, gradients=depth)
+    dynamic = not name.endswith("over_samples")
+    yield Case(name, of_map, peer=peer, gradients=depth, dynamic=dynamic)
+    yield Case(f"{name}_block", of_blocks, peer=peer, gradients=depth, dynamic=dynamic)
 
 
 def _selections() -> Iterator[Case]:

@@ -14,8 +14,8 @@ from operations.examples import Recipe, random_map, recipes, share
 from operations.jacobian import assert_exact
 
 import jaxmeta as jm
-from jaxmeta import DynamicLabels, Labels, TensorBlock, TensorMap
-from jaxmeta.errors import DynamicSamplesError, InvalidTypeError, NestedGradientsError
+from jaxmeta import Labels, TensorBlock, TensorMap
+from jaxmeta.errors import InvalidTypeError, NestedGradientsError
 from jaxmeta.testing import dense_gradients
 
 
@@ -167,13 +167,6 @@ def test_a_third_order_and_a_missing_first_derivative_are_refused() -> None:
     paths = ("positions", "strain", "positions/strain", "positions/strain/strain")
     with pytest.raises(NestedGradientsError, match=r"exp: .* at this depth"):
         jm.exp(random_map(Recipe(gradients=paths, density=1.0)))
-
-
-def test_dynamic_samples_are_refused() -> None:
-    samples = DynamicLabels("s", jnp.array([[0], [1]], jnp.int32))
-    block = TensorBlock(jnp.ones((2, 1)), samples, [], Labels.range("n", 1))
-    with pytest.raises(DynamicSamplesError, match="exp: the samples"):
-        jm.exp(block)
 
 
 def test_what_is_no_map_and_no_block_is_refused(wrong_types: None) -> None:

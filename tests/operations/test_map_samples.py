@@ -24,8 +24,8 @@ from operations.test_second_order import (
 )
 
 import jaxmeta as jm
-from jaxmeta import DynamicLabels, Labels, TensorBlock, TensorMap
-from jaxmeta.errors import DynamicSamplesError, InvalidError, InvalidTypeError
+from jaxmeta import Labels, TensorBlock, TensorMap
+from jaxmeta.errors import InvalidError, InvalidTypeError
 
 
 class Network(eqx.Module):
@@ -330,10 +330,3 @@ def test_errors_of_the_function_tell_the_block() -> None:
         "map_samples: raised by the function, for one sample of block (k=7), an array of "
         "shape (2,) and dtype float64"
     )
-
-
-def test_dynamic_samples() -> None:
-    samples = DynamicLabels("s", jnp.array([[0], [1]], jnp.int32))
-    block = TensorBlock(jnp.ones((2, 1)), samples, [], Labels.range("n", 1))
-    with pytest.raises(DynamicSamplesError, match="map_samples: the samples"):
-        jm.map_samples(jnp.sin, block)

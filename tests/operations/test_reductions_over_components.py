@@ -15,7 +15,6 @@ from operations.transformed import assert_same_when_transformed
 import jaxmeta as jm
 from jaxmeta import Labels, TensorBlock, TensorMap
 from jaxmeta.errors import (
-    DynamicSamplesError,
     InvalidTypeError,
     MissingError,
     NestedGradientsError,
@@ -178,9 +177,6 @@ def test_what_is_refused() -> None:
     tensor = random_map(Recipe(rows=(4,), components=(3,), gradients=deep))
     with pytest.raises(NestedGradientsError, match=r"^norm_over_components: .* this depth"):
         reduce("norm", tensor)
-    dynamic = jm.pad(random_map(Recipe(rows=(4,), components=(3,), gradients=())), 6)
-    with pytest.raises(DynamicSamplesError, match=r"^sum_over_components: "):
-        reduce("sum", dynamic)
 
 
 def test_blocks_alone(kind: str) -> None:

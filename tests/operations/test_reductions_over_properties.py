@@ -32,7 +32,6 @@ from operations.transformed import assert_same_when_transformed
 import jaxmeta as jm
 from jaxmeta import Labels, TensorBlock, TensorMap
 from jaxmeta.errors import (
-    DynamicSamplesError,
     InvalidTypeError,
     MissingError,
     NestedGradientsError,
@@ -247,9 +246,6 @@ def test_what_is_refused(kind: str) -> None:
             InvalidTypeError, match=f"^{name}_block: the values are {dtype}"
         ):
             reduce(kind, block, "n")
-    dynamic = jm.pad(random_map(Recipe(rows=(4,), gradients=())), 6)
-    with pytest.raises(DynamicSamplesError, match=f"^{name}: "):
-        reduce(kind, dynamic, "n")
 
 
 def test_integers_keep_their_dtype() -> None:

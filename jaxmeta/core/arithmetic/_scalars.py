@@ -12,7 +12,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxmeta.core.gradients._levels import Operand
-from jaxmeta.core.gradients._rearrangement import static_samples
 from jaxmeta.core.gradients._row_function import RowFunction
 from jaxmeta.core.gradients._rowwise import rowwise_block
 from jaxmeta.core.layouts._layout import BlockLayout
@@ -25,6 +24,14 @@ from jaxmeta.errors import InvalidTypeError, compose
 # How gradients follow: they stay, with the other sign, by the same function, or by its
 # derivative.
 SHIFT, REFLECTION, LINEAR, NONLINEAR = "shift", "reflection", "linear", "nonlinear"
+
+_FIRST = frozenset({0})
+_KNOWN: dict[str, dict[str, Any]] = {
+    SHIFT: {"passes": _FIRST},
+    REFLECTION: {},
+    LINEAR: {"linear": _FIRST},
+    NONLINEAR: {},
+}
 
 # Kinds of Python numbers, and the dtypes that stay what they are beside them.
 _COMBINED_WITH: dict[type, type] = {
@@ -58,12 +65,11 @@ def apply(
 
 def _plan(own: Any, operation: str, function: Callable[..., Any], rule: str) -> Plan[Any]:
     scalar = own.size
-    known = RowFunction(operation, function, constants=(scalar,))
+    known = RowFunction(operation, function, constants=(scalar,), **_KNOWN[rule])
 
     def plan_block(layout: BlockLayout, leaf: int, name: str) -> tuple[Any, list[Step]]:
-        if rule == NONLINEAR:
+        if rule == NONLINEAR or layout.dynamic:
             return rowwise_block(known, name, [Operand(layout, leaf)])
-        static_samples(layout, operation)
         values = Step(function, (leaf, scalar))
         rest = range(leaf + 1, leaf + layout.size)
         if rule == SHIFT:

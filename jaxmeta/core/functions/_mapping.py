@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 import jax
@@ -90,13 +90,18 @@ class _FunctionPlan(Plan[Any]):
         check_host_arrays(leaves)
         if self._traced or any(isinstance(leaf, Tracer) for leaf in leaves):
             given = [jnp.asarray(x) if isinstance(x, np.ndarray) else x for x in leaves]
-            return tuple(_called(*one) for one in self._calls(given, self.index))
-        compiled = compiled_for(self._function)
-        return tuple(compiled(*one) for one in self._calls(leaves, self.device_index))
+            return self._run(_called, given, self.index)
+        return self._run(compiled_for(self._function), leaves, self.device_index)
 
-    def _calls(self, leaves: Sequence[Any], index: Sequence[Any]) -> Any:
+    def _run(
+        self, call: Callable[..., Any], leaves: Sequence[Any], index: Sequence[Any]
+    ) -> tuple[Any, ...]:
+        results = []
         for kernel, inputs, where, static in self.program.instructions:
-            yield kernel, static, [leaves[i] for i in inputs], [index[i] for i in where]
+            arrays = [leaves[i] for i in inputs]
+            tables = [index[i] for i in where]
+            results.append(call(kernel, static, arrays, tables) if kernel else arrays[0])
+        return tuple(results)
 
 
 def _called(kernel: Any, static: Any, arrays: Any, tables: Any) -> Any:
@@ -125,11 +130,11 @@ def _plan(
             layout.components if components is None else components,
             layout.properties if properties is None else properties,
         )
-        samples = static_samples(layout, operation)
         check_names(operation, name, layout, axes[0])
         trial.check(name, layout, axes)
         if dtypes[1] is not None:
             return rowwise_block(known, name, [Operand(layout, leaf)], axes)
+        samples = static_samples(layout, operation)
         values = Step(_of_rows, (leaf, *constants), (), (function,))
         return block_layout(samples, *axes), [values]
 

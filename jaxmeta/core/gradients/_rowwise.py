@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeAlias
 
+from jaxmeta.core.gradients._dynamic_rows import dynamic_rows
 from jaxmeta.core.gradients._gradient_steps import first_order, linear_order
 from jaxmeta.core.gradients._levels import Level, Operand, top_level
 from jaxmeta.core.gradients._rearrangement import static_samples
@@ -37,8 +38,10 @@ def rowwise_block(
         axes: components and properties of the result; None for those of the first.
     """
     first = operands[0].layout
-    top = top_level(name, operands, static_samples(first, known.operation))
     components, properties = axes or (first.components, first.properties)
+    if first.dynamic and len(operands) == 1:
+        return dynamic_rows(known, name, operands[0], (components, properties))
+    top = top_level(name, operands, static_samples(first, known.operation))
     leaves = tuple(operand.leaf for operand in operands)
     steps = [Step(known.function, (*leaves, *known.constants), known.index, known.static)]
     gradients, below = _gradients(known, top, top, (components, properties))

@@ -1,0 +1,169 @@
+"""Operations on padded maps give what they give for the rows in use, compiled once."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jaxmeta as jm
+from benchmarks._cases import Case, cases
+from jaxmeta import Labels, TensorBlock, TensorMap
+from jaxmeta.errors import DynamicSamplesError
+from jaxmeta.testing import Recipe, random_map, random_partner
+
+
+# All their rows are new, those of padding too.
+MAKE_NEW = ("zeros_like", "ones_like", "empty_like", "random_uniform_like")
+CASES = {
+    case.title: case
+    for case in cases()
+    if case.dynamic and case.name.removesuffix("_block") not in MAKE_NEW
+}
+ROOM = {"samples": 7, "positions": 16}
+RECIPE = Recipe(components=(3,), shared=("components", "properties"))
+
+
+def operands_of(case: Case, recipe: Recipe) -> tuple[TensorMap, ...]:
+    left = random_map(recipe)
+    return case.operands(left, random_partner(left, recipe))
+
+
+def padded(maps: Any) -> list[TensorMap]:
+    return [jm.pad(tensor, ROOM) for tensor in maps]
+
+
+def parts_of(result: Any) -> list[TensorMap]:
+    return result if isinstance(result, list) else [result]
+
+
+@pytest.fixture(params=CASES)
+def case(request: pytest.FixtureRequest) -> Case:
+    return CASES[request.param]
+
+
+def test_the_rows_in_use_are_those_of_the_static_map(case: Case) -> None:
+    # Whether a block is empty is not known outside.
+    rows = (4, 2) if case.name == "drop_empty_blocks" else (4, 0)
+    maps = operands_of(case, dataclasses.replace(RECIPE, rows=rows))
+    results = parts_of(case.call(jm, *padded(maps)))
+    for found, expected in zip(results, parts_of(case.call(jm, *maps)), strict=True):
+        assert found.info() == expected.info()
+        assert_padding_is_zero(found)
+        jm.allclose_raise(jm.unpad(found), expected, rtol=1e-12, atol=1e-13)
+
+
+def assert_padding_is_zero(tensor: TensorMap) -> None:
+    for block in tensor:
+        for data in (block, *[gradient for _, gradient in block.gradients()]):
+            unused = ~np.asarray(data.samples.mask)
+            assert unused.any() or not len(unused)
+            assert (np.asarray(data.values)[unused] == 0).all()
+
+
+FUNCTIONS: dict[str, Callable[[TensorMap], TensorMap]] = {
+    "log": jm.log,
+    "sqrt": jm.sqrt,
+    "1 / t": lambda t: 1.0 / t,
+    "t ** -1.5": lambda t: t**-1.5,
+    "t / 3": lambda t: t / 3,
+    "2 - t": lambda t: 2.0 - t,
+    "norm_over_components": jm.norm_over_components,
+    "std_over_properties": lambda t: jm.std_over_properties(t, "n"),
+    "normalised": lambda t: jm.map_samples(lambda x: x / jnp.linalg.norm(x), t),
+    "domain of the data": lambda t: jm.map_samples(lambda x: jnp.log(x - 100.0), t),
+}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("rows", [(4, 2), (0,)])
+def test_derivatives_are_those_of_the_rows_in_use(name: str, rows: Any) -> None:
+    """Padding, whatever it holds, gives no NaN: not forwards and not backwards."""
+    recipe = Recipe(rows=rows, components=(3,), numbers="positive")
+    tensor = random_map(recipe)
+    if name == "domain of the data":
+        tensor = tensor + 200.0
+    function = FUNCTIONS[name]
+    (dynamic,) = padded([tensor])
+    found, expected = slopes(function, dynamic), slopes(function, tensor)
+    for block, like in zip(found, expected, strict=True):
+        for array, own in zip(block, like, strict=True):
+            used = len(own)
+            np.testing.assert_allclose(array[:used], own, rtol=1e-10, atol=1e-12)
+            assert (array[used:] == 0).all()
+
+
+def slopes(function: Any, tensor: TensorMap) -> list[list[np.ndarray]]:
+    """Derivatives of the sum of all that comes out, for each block and its gradients."""
+    leaves, tree = jax.tree.flatten(tensor)
+    moving = [i for i, x in enumerate(leaves) if jnp.issubdtype(x.dtype, jnp.floating)]
+
+    def total(values: list[Any]) -> Any:
+        given = list(leaves)
+        for i, x in zip(moving, values, strict=True):
+            given[i] = x
+        result = function(jax.tree.unflatten(tree, given))
+        arrays = [
+            x for x in jax.tree.leaves(result) if jnp.issubdtype(x.dtype, jnp.floating)
+        ]
+        return sum(jnp.sum(jnp.sin(x)) for x in arrays)
+
+    given = list(leaves)
+    for i, x in zip(moving, jax.grad(total)([leaves[i] for i in moving]), strict=True):
+        given[i] = x
+    result = jax.tree.unflatten(tree, given)
+    return [
+        [np.asarray(b.values), *[np.asarray(g.values) for _, g in b.gradients()]]
+        for b in result
+    ]
+
+
+def test_what_padding_holds_does_not_matter() -> None:
+    (tensor,) = padded([random_map(Recipe(rows=(4,), numbers="positive"))])
+    unused = ~np.asarray(tensor[0].samples.mask)
+    junk = jnp.where(unused[:, None], jnp.nan, tensor[0].values)
+    spoilt = TensorMap(tensor.keys, [tensor[0].with_values(junk)], tensor.info())
+    for function in (jm.log, lambda t: t + 1.0, lambda t: t * 2.0):
+        jm.equal_raise(function(spoilt), function(tensor))
+
+
+def test_one_program_serves_all_batches() -> None:
+    @jax.jit
+    @chex.assert_max_traces(n=1)
+    def energies(tensor: TensorMap) -> TensorMap:
+        scaled = jm.map_samples(jnp.tanh, 0.5 * jm.log(tensor) - 1.0)
+        return jm.sum_over_properties(jm.sum_over_components(scaled), ["n", "l"])
+
+    for seed in range(12):
+        recipe = Recipe(
+            rows=(seed % 5,), components=(3,), numbers="positive", seed=seed,
+            shared=("components", "properties"),
+        )  # fmt: skip
+        tensor = random_map(recipe)
+        same = TensorMap(Labels("k", [[0]]), [_with_common_axes(tensor[0])])
+        energies(jm.pad(same, ROOM))
+
+
+def _with_common_axes(block: TensorBlock) -> TensorBlock:
+    """The block with components and properties that are always the same."""
+    m = Labels.range("m", 3)
+    nl = Labels(["n", "l"], [[0, 0], [1, 0]])
+    gradients = {
+        name: TensorBlock(g.values, g.samples, [g.components[0], m], nl)
+        for name, g in block.gradients()
+    }
+    return TensorBlock(block.values, block.samples, [m], nl, gradients)
+
+
+def test_gradients_of_gradients_are_refused_where_the_function_is_not_linear() -> None:
+    recipe = Recipe(rows=(4,), gradients=("positions", "positions/strain"))
+    tensor = jm.pad(random_map(recipe), {**ROOM, "positions/strain": 60})
+    jm.equal_raise(jm.unpad(3.0 * tensor), 3.0 * jm.unpad(tensor))
+    with pytest.raises(DynamicSamplesError, match=r"^exp: gradient 'strain' of gradient"):
+        jm.exp(tensor)
