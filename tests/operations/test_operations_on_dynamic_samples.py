@@ -115,7 +115,9 @@ def slopes(function: Any, tensor: TensorMap) -> list[list[np.ndarray]]:
         return sum(jnp.sum(jnp.sin(x)) for x in arrays)
 
     given = list(leaves)
-    for i, x in zip(moving, jax.grad(total)([leaves[i] for i in moving]), strict=True):
+    for i, x in zip(
+        moving, jax.jit(jax.grad(total))([leaves[i] for i in moving]), strict=True
+    ):
         given[i] = x
     result = jax.tree.unflatten(tree, given)
     return [
