@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import operator
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
 from jaxmeta.core import Labels, LabelsEntry
+from jaxmeta.core.labels._arguments import check_list
 from jaxmeta.core.labels._names import check_dimensions, dimension_names
 from jaxmeta.core.rows._rows import first_duplicate
 from jaxmeta.errors import InvalidError, InvalidTypeError, OutOfRangeError, compose
@@ -96,14 +96,8 @@ def insertion(
 
 def permutation(operation: str, axis: str, old: tuple[str, ...], indexes: Any) -> Change:
     """The dimensions in another order."""
-    if not isinstance(indexes, Iterable):
-        raise InvalidTypeError(
-            compose(
-                f"{operation}: the positions must be a list of integers.",
-                f"found {indexes!r}, a {type(indexes).__name__}",
-            )
-        )
-    order = tuple(_integer(operation, index) for index in indexes)
+    positions = check_list(operation, "positions must be a list of integers", indexes)
+    order = tuple(_integer(operation, position) for position in positions)
     if sorted(order) != list(range(len(old))):
         raise InvalidError(
             compose(

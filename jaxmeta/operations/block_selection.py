@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from jaxmeta.core import Labels, TensorMap
+from jaxmeta.core.labels._arguments import check_bool
 from jaxmeta.core.labels._names import check_dimensions
 from jaxmeta.core.layouts._layout import BlockLayout, Layout
 from jaxmeta.core.parts._taking import some_blocks
@@ -117,11 +118,7 @@ def _by_key(operation: str, tensor: TensorMap, keys: Labels, copy: bool) -> Tens
 
 
 def _copied(operation: str, tensor: TensorMap, copy: Any) -> TensorMap:
-    if not isinstance(copy, bool):
-        raise InvalidTypeError(
-            compose(f"{operation}: copy must be True or False.", f"found {copy!r}")
-        )
-    return tensor.copy() if copy else tensor
+    return tensor.copy() if check_bool(operation, "copy", copy) else tensor
 
 
 def _plan_by_key(own: Layout, operation: str, keys: Labels) -> Plan[Any]:

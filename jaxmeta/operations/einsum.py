@@ -11,7 +11,6 @@ from jaxmeta.core import TensorMap
 from jaxmeta.core.gradients._levels import Operand
 from jaxmeta.core.layouts._differences import block_name
 from jaxmeta.core.layouts._layout import Layout, layout
-from jaxmeta.core.layouts._leaf_checks import check_leaves
 from jaxmeta.core.layouts._precision import (
     check_differentiable,
     check_same_dtype,
@@ -78,10 +77,6 @@ def einsum(
     first, *others = tensors
     layouts = tuple(bare(other._layout) for other in others)
     plan = plan_for(bare(first._layout), _plan, layouts, found, different_keys)
-    if plan.layout is None:
-        # Sums take all rows: a share of them, as each device sees under shard_map, will
-        # not do.
-        check_leaves(tensors, elementwise=False)
     return run(plan, first, others)
 
 
@@ -129,7 +124,8 @@ def _plan(
         planned, below = contraction(found, name, operands)
         blocks.append(planned)
         steps += below
-    return plan_of(own, layout(keys, tuple(blocks)), steps)
+    # A sum over samples merges them.
+    return plan_of(own, layout(keys, tuple(blocks)), steps, takes_all_rows=True)
 
 
 def _refuse_missing(name: str, number: int) -> None:

@@ -9,6 +9,7 @@ import jax
 from jax.core import Tracer
 
 from jaxmeta.core import TensorBlock, TensorMap
+from jaxmeta.core.labels._arguments import check_bool
 from jaxmeta.core.labels._names import gradient_name
 from jaxmeta.core.layouts._layout import BlockLayout, block_layout
 from jaxmeta.core.plans._plans import Plan, Step, keep, plan_for
@@ -162,11 +163,7 @@ def requires_grad_block(block: TensorBlock, requires_grad: bool = True) -> Tenso
 
 def refuse_requires_grad(operation: str, given: Any) -> None:
     """Raise where metatensor's flag of arrays of torch is asked for."""
-    if not isinstance(given, bool):
-        raise InvalidTypeError(
-            compose(f"{operation}: requires_grad is True or False.", f"found {given!r}")
-        )
-    if given:
+    if check_bool(operation, "requires_grad", given):
         raise InvalidError(
             compose(
                 f"{operation}: arrays of JAX have no flag that asks for derivatives.",

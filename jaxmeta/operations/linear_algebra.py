@@ -129,7 +129,8 @@ def _plan(own: Layout, other: Layout, operation: str, rcond: float | None) -> Pl
         step = Step(_KERNELS[operation], leaves, (), (rcond,))
         return block_layout(y.properties, (), x.properties), [step]
 
-    return plan_of(own, *pair_by_pair(operation, own, other, plan_pair))
+    planned = pair_by_pair(operation, own, other, plan_pair)
+    return plan_of(own, *planned, takes_all_rows=True)
 
 
 def _check_system(operation: str, name: str, x: BlockLayout, y: BlockLayout) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import jax
 
 from jaxmeta.core import TensorBlock, TensorMap
+from jaxmeta.core.labels._arguments import check_bool
 from jaxmeta.core.layouts._differences import AXES, check_same_block, check_same_map
 from jaxmeta.core.layouts._equality import EXACT, Tolerance, compare
 from jaxmeta.errors import InvalidTypeError, NotEqualError, compose
@@ -229,14 +230,8 @@ def allclose_block_raise(
 def _tolerance(operation: str, rtol: float, atol: float, equal_nan: bool) -> Tolerance:
     rtol = check_number(operation, "rtol", rtol)
     atol = check_number(operation, "atol", atol)
-    if not isinstance(equal_nan, bool):
-        raise InvalidTypeError(
-            compose(
-                f"{operation}: equal_nan is True or False.",
-                f"found {type(equal_nan).__name__}",
-            )
-        )
-    return Tolerance(rtol, atol, bool(equal_nan), exact=False)
+    equal_nan = check_bool(operation, "equal_nan", equal_nan)
+    return Tolerance(rtol, atol, equal_nan, exact=False)
 
 
 def _holds(operation: str, check: Any, one: Any, two: Any, tolerance: Tolerance) -> Any:

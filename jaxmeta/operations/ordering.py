@@ -9,6 +9,7 @@ import numpy as np
 
 from jaxmeta.core import Labels, TensorBlock, TensorMap
 from jaxmeta.core.gradients._rearrangement import static_samples
+from jaxmeta.core.labels._arguments import check_bool
 from jaxmeta.core.labels._names import check_dimensions, dimension_names
 from jaxmeta.core.layouts._differences import block_name
 from jaxmeta.core.layouts._layout import BlockLayout, Layout, layout
@@ -130,15 +131,9 @@ def unique_metadata_block(
 def _sort(
     operation: str, data: Any, axes: Any, descending: Any, allowed: Sequence[str]
 ) -> Any:
-    if not isinstance(descending, bool | np.bool_):
-        raise InvalidTypeError(
-            compose(
-                f"{operation}: descending is True or False.",
-                f"found {descending!r}, a {type(descending).__name__}",
-            )
-        )
+    descending = check_bool(operation, "descending", descending)
     wanted = _checked_axes(operation, axes, allowed)
-    plan = plan_for(bare(data._layout), _plan, operation, wanted, bool(descending))
+    plan = plan_for(bare(data._layout), _plan, operation, wanted, descending)
     return run(plan, data)
 
 

@@ -81,5 +81,71 @@ def test_a_traced_share_of_the_rows_is_enough_for_elementwise_operations() -> No
     shares = jax.tree.map(lambda x: jnp.ones((1, 2)), energies())
     doubled = jax.jit(lambda t: t + t)(shares)  # as each of three devices would see it
     assert doubled._leaves[0].shape == (1, 2)
-    with pytest.raises(InvalidError, match="does not fit its labels"):
+    with pytest.raises(InvalidError, match="a share of the rows, as"):
         jax.jit(lambda t: jm.slice(t, "samples", [0]))(shares)
+
+
+ROWS_STAY: dict[str, Callable[[Any], Any]] = {
+    "where": lambda t: jm.where(jm.mask(lambda x: x > 1, t), t, 0.0),
+    "sum_over_properties": lambda t: jm.sum_over_properties(t, "l"),
+    "sum_over_components": jm.sum_over_components,
+    "remove_gradients": jm.remove_gradients,
+    "map_samples": lambda t: jm.map_samples(lambda x: x[..., :1], t, Labels.range("m", 1)),
+    "slice": lambda t: jm.slice(t, "properties", [2, 0]),
+    "mean_over_properties": lambda t: jm.mean_over_properties(t, "l"),
+    "join": lambda t: jm.join([t, t], "properties", add_dimension="part"),
+    "keys_to_properties": lambda t: t.keys_to_properties("k"),
+    "rename": lambda t: jm.rename_dimension(t, "samples", "atom", "centre"),
+}
+
+
+def vectors() -> TensorMap:
+    """One gradient row of each value row, in order, so that shares fit."""
+    samples = Labels(["system", "atom"], [[0, 0], [0, 1], [1, 0], [1, 1]])
+    axes = [Labels.range("xyz", 3)], Labels(["l", "n"], [[0, 0], [1, 0], [1, 1]])
+    gradient = TensorBlock(
+        jnp.arange(72.0).reshape(4, 2, 3, 3),
+        Labels.range("sample", 4),
+        [Labels.range("direction", 2), *axes[0]],
+        axes[1],
+    )
+    values = jnp.arange(36.0).reshape(4, 3, 3)
+    block = TensorBlock(values, samples, *axes, {"strain": gradient})
+    return TensorMap(Labels.range("k", 1), [block])
+
+
+@pytest.mark.parametrize("operation", ROWS_STAY)
+def test_shares_are_enough_where_rows_stay(operation: str) -> None:
+    """As each of two devices sees it: both halves together are the whole result."""
+    apply = ROWS_STAY[operation]
+    whole = apply(vectors())
+    halves = [
+        jax.jit(apply)(jax.tree.map(lambda x, s=s: x[s], vectors()))
+        for s in (slice(0, 2), slice(2, 4))
+    ]
+    assert all(half._layout is whole._layout for half in halves)
+    for found, *parts in zip(whole._leaves, *(h._leaves for h in halves), strict=True):
+        np.testing.assert_array_equal(found, jnp.concatenate(parts))
+
+
+ROWS_MEET: dict[str, Callable[[Any], Any]] = {
+    "dot": lambda t: jm.dot(t, t),
+    "lstsq": lambda t: jm.lstsq(t, t, rcond=None),
+    "einsum": lambda t: jm.einsum(
+        "s n, m n -> s m", t, jm.rename_dimension(t, "samples", "s", "m")
+    ),
+    "sum_over_samples": lambda t: jm.sum_over_samples(t, "atom"),
+    "split": lambda t: jm.split(t, "samples", [Labels(["system"], [[0]])]),
+}
+
+
+@pytest.mark.parametrize("operation", ROWS_MEET)
+def test_shares_are_refused_where_rows_meet(operation: str) -> None:
+    """Also where labels of result and operand are equal: the check is not fooled by it."""
+    s = Labels.range("s", 3)
+    n = s if operation == "lstsq" else Labels.range("n", 3)
+    square = TensorMap(Labels.range("k", 1), [TensorBlock(jnp.eye(3), s, [], n)])
+    rows = square if operation in ("dot", "lstsq", "einsum") else energies()
+    shares = jax.tree.map(lambda x: x[:1], rows)
+    with pytest.raises(InvalidError, match="a share of the rows"):
+        jax.jit(ROWS_MEET[operation])(shares)

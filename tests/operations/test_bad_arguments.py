@@ -33,7 +33,7 @@ CALLS: dict[str, tuple[Callable[[], Any], str]] = {
     ),
     "a word for a truth value": (
         lambda: jm.allclose(TENSOR, TENSOR, equal_nan="no"),  # type: ignore[arg-type]
-        "allclose: equal_nan is True or False.\n  found str",
+        "allclose: equal_nan is True or False.\n  found 'no', a str",
     ),
     "a tolerance that is no number": (
         lambda: jm.allclose_block(BLOCK, BLOCK, rtol=float("nan")),

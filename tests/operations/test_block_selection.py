@@ -147,7 +147,7 @@ def test_what_is_refused(operation: Any, wrong_types: None) -> None:
         (MissingError, ("did you mean 'center'",), Labels("centre", [[1]]), False),
         (InvalidTypeError, ("the keys must be Labels", "dict", "tensor.sel(keys=...)"),
          {"center": 1}, False),
-        (InvalidTypeError, ("copy must be True or False", "found 1"),
+        (InvalidTypeError, ("copy is True or False", "found 1"),
          Labels("center", [[1]]), 1),
     ]  # fmt: skip
     for kind, says, keys, copy in cases:
@@ -166,5 +166,5 @@ def test_blocks_are_no_maps(wrong_types: None) -> None:
     block: Any = TensorBlock(jnp.ones((1, 1)), Labels.single(), [], Labels.range("n", 1))
     with pytest.raises(InvalidTypeError, match=r"^drop_empty_blocks: the argument"):
         jm.drop_empty_blocks(block)
-    with pytest.raises(InvalidTypeError, match="copy must be True or False"):
+    with pytest.raises(InvalidTypeError, match="copy is True or False"):
         jm.drop_empty_blocks(random_map(Recipe()), copy="yes")  # type: ignore[arg-type]

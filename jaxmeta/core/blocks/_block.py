@@ -12,6 +12,7 @@ from jaxmeta.core.blocks._block_checks import checked_layout
 from jaxmeta.core.blocks._labelled import Labelled
 from jaxmeta.core.labels._dynamic import DynamicLabels
 from jaxmeta.core.labels._labels import Labels
+from jaxmeta.core.labels._names import gradient_name
 from jaxmeta.core.layouts import _convert
 from jaxmeta.core.layouts._keys import LeafKey
 from jaxmeta.core.layouts._layout import BlockLayout, Dynamic
@@ -218,7 +219,8 @@ class TensorBlock(Labelled):
         >>> energy.with_gradient("positions", forces).gradients_list()
         ['positions']
         """
-        gradients = dict(self.gradients()) | {parameter: gradient}
+        name = gradient_name(parameter, "TensorBlock.with_gradient")
+        gradients = dict(self.gradients()) | {name: gradient}
         return self._rebuilt(self.values, gradients)
 
     def with_values(self, values: Any) -> TensorBlock:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
+from jaxmeta.core.labels._arguments import check_bool
 from jaxmeta.core.labels._storage import Stored
 from jaxmeta.core.layouts import _convert, _equality
 
@@ -29,6 +30,7 @@ class Labelled(Stored):
 
     def copy(self: T, deep: bool = True) -> T:
         """A copy; numpy arrays are duplicated if `deep`, JAX arrays never change."""
+        deep = check_bool("copy", "deep", deep)
         return type(self)._view(self._layout, _convert.copied(self._leaves, deep))
 
     def to(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NoReturn, final
 
 import jax
@@ -12,6 +12,7 @@ from jaxmeta.core.blocks import _show
 from jaxmeta.core.blocks._block import TensorBlock
 from jaxmeta.core.blocks._labelled import Labelled
 from jaxmeta.core.blocks._map_checks import checked_blocks, checked_info
+from jaxmeta.core.labels._arguments import check_list
 from jaxmeta.core.labels._entry import LabelsEntry
 from jaxmeta.core.labels._labels import Labels
 from jaxmeta.core.layouts import _convert
@@ -138,14 +139,9 @@ class TensorMap(Labelled):
 
     def blocks_by_id(self, indexes: Sequence[int]) -> list[TensorBlock]:
         """The blocks at several positions."""
-        if not isinstance(indexes, Iterable):
-            raise InvalidTypeError(
-                compose(
-                    "TensorMap.blocks_by_id: the positions must be a list.",
-                    f"found {indexes!r}",
-                )
-            )
-        return [self.block_by_id(index) for index in indexes]
+        wanted = "positions must be a list of integers"
+        found = check_list("TensorMap.blocks_by_id", wanted, indexes)
+        return [self.block_by_id(index) for index in found]
 
     def __getitem__(self, selection: Any) -> TensorBlock:
         return self.block(selection)
@@ -207,8 +203,16 @@ class TensorMap(Labelled):
         return dict(self._layout.info)
 
     def get_info(self, name: str) -> str | None:
-        """The info of this name, None when there is none."""
-        return dict(self._layout.info).get(name)
+        """The info of this name, None when there is none.
+
+        Raises:
+            InvalidTypeError: for a name that is no string.
+        """
+        if not isinstance(name, str):
+            raise InvalidTypeError(
+                compose("TensorMap.get_info: a name is a string.", f"found {name!r:.100}")
+            )
+        return next((text for key, text in self._layout.info if key == name), None)
 
     def with_info(
         self, info: Mapping[str, str] | None = None, /, **entries: str

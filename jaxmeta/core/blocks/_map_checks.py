@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jaxmeta.core.blocks._block import TensorBlock
+from jaxmeta.core.labels._arguments import check_list
 from jaxmeta.core.labels._labels import Labels
 from jaxmeta.core.layouts._layout import BlockLayout
 from jaxmeta.errors import InvalidError, InvalidTypeError, compose
@@ -16,16 +17,9 @@ WHERE = "TensorMap"
 
 def checked_blocks(keys: Labels, blocks: Any) -> tuple[TensorBlock, ...]:
     """The blocks, when there is one per key and all are alike."""
-    if isinstance(blocks, TensorBlock) or not isinstance(blocks, Iterable):
-        raise InvalidTypeError(
-            compose(
-                f"{WHERE}: the blocks must be a list of TensorBlock.",
-                f"found {type(blocks).__name__}",
-            )
-        )
-    blocks = tuple(blocks)
+    blocks = check_list(WHERE, "blocks must be a list of TensorBlock", blocks)
     _check_blocks(keys, blocks)
-    return blocks
+    return tuple(blocks)
 
 
 def _check_blocks(keys: Labels, blocks: Sequence[TensorBlock]) -> None:

@@ -10,7 +10,6 @@ from jaxmeta.core.gradients._levels import Operand
 from jaxmeta.core.gradients._rearrangement import static_samples, with_properties
 from jaxmeta.core.layouts._differences import check_same_labels
 from jaxmeta.core.layouts._layout import BlockLayout, Layout, block_layout
-from jaxmeta.core.layouts._leaf_checks import check_leaves
 from jaxmeta.core.layouts._precision import (
     check_differentiable,
     check_same_dtype,
@@ -38,16 +37,13 @@ def apply(left: Any, right: Any, different_keys: DifferentKeys = "error") -> Any
     if other.blocks and other.blocks[0].gradients:
         check_differentiable("dot", left, right)
     plan = plan_for(bare(left._layout), _plan, other, different_keys)
-    if plan.layout is None:
-        # Products take all rows of the right side: a share of them, as each device sees
-        # under shard_map, will not do.
-        check_leaves([left, right], elementwise=False)
     return run(plan, left, [right])
 
 
 def _plan(own: Layout, other: Layout, different_keys: DifferentKeys) -> Plan[Any]:
     planned = pair_by_pair("dot", own, other, _block, different_keys, _refuse_lone)
-    return plan_of(own, *planned)
+    # All rows of the right side become properties.
+    return plan_of(own, *planned, takes_all_rows=True)
 
 
 def _block(

@@ -71,7 +71,8 @@ class Inputs:
     def step(self, kernel: Callable[..., Any], form: Form) -> Step:
         """The step that runs a kernel on all this."""
         form = dataclasses.replace(form, arrays=len(self.leaves))
-        return Step(kernel, tuple(self.leaves), tuple(self.index), (form,))
+        rows = len(self.index) - len(form.index)
+        return Step(kernel, tuple(self.leaves), tuple(self.index), (form,), rows == 0)
 
 
 def side_rows(

@@ -42,11 +42,11 @@ def rowwise_block(
     if first.dynamic and len(operands) == 1:
         return dynamic_rows(known, name, operands[0], (components, properties))
     top = top_level(name, operands, static_samples(first, known.operation))
-    leaves = tuple(operand.leaf for operand in operands)
-    steps = [Step(known.function, (*leaves, *known.constants), known.index, known.static)]
+    inputs = (*(operand.leaf for operand in operands), *known.constants)
+    own = Step(known.function, inputs, known.index, known.static, keeps_rows=True)
     gradients, below = _gradients(known, top, top, (components, properties))
     layout = block_layout(top.samples, components, properties, gradients)
-    return layout, steps + below
+    return layout, [own, *below]
 
 
 def _gradients(

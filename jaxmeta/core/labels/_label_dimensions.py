@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from jaxmeta.core.labels._arguments import check_list
 from jaxmeta.core.labels._label_table import LabelTable
 from jaxmeta.core.labels._label_values import label_column, one_int32
 from jaxmeta.core.labels._names import dimension_names
@@ -73,7 +74,9 @@ class WithDimensions(LabelTable):
         >>> Labels(["a", "b"], [[1, 2]]).permute([1, 0]).names
         ['b', 'a']
         """
-        order = [one_int32(i, "Labels.permute") for i in dimensions_indexes]
+        wanted = "positions must be a list of integers"
+        positions = check_list("Labels.permute", wanted, dimensions_indexes)
+        order = [one_int32(position, "Labels.permute") for position in positions]
         if sorted(order) != list(range(len(self._names))):
             raise InvalidError(
                 compose(

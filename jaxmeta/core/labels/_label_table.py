@@ -67,7 +67,7 @@ class LabelTable:
         return self._values.shape[0]
 
     def _column_of(self, dimension: str, operation: str) -> int:
-        if dimension not in self._names:
+        if not isinstance(dimension, str) or dimension not in self._names:
             raise MissingError(
                 compose(
                     f"Labels.{operation}: there is no dimension {dimension!r}.",

@@ -8,6 +8,7 @@ from typing import Any, final
 import numpy as np
 
 from jaxmeta.core.labels import _show_labels
+from jaxmeta.core.labels._arguments import check_bool
 from jaxmeta.core.labels._entry import LabelsEntry
 from jaxmeta.core.labels._label_algebra import WithSetAlgebra
 from jaxmeta.core.labels._label_dimensions import WithDimensions
@@ -58,7 +59,8 @@ class Labels(WithDimensions, WithSetAlgebra, Stored):
     ) -> Labels:
         checked_names = dimension_names(names, "Labels")
         table = label_table(values, checked_names, "Labels")
-        return cls._interned(checked_names, table, False, promised=assume_unique)
+        promised = check_bool("Labels", "assume_unique", assume_unique)
+        return cls._interned(checked_names, table, False, promised)
 
     @staticmethod
     def single() -> Labels:

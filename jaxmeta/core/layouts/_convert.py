@@ -14,6 +14,9 @@ from jaxmeta.core.layouts._precision import check_dtype
 from jaxmeta.errors import InvalidError, InvalidTypeError, compose
 
 
+_KINDS = ("jax", "numpy")
+
+
 def device_of(leaf: Any) -> Any:
     """Where an array is: ``"cpu"`` for numpy, None when that is not known."""
     if isinstance(leaf, np.ndarray):
@@ -39,7 +42,7 @@ def converted(
     arrays: str | None,
 ) -> tuple[Any, ...]:
     """The leaves with another dtype (not those of labels), device or kind of array."""
-    if arrays not in (None, "jax", "numpy"):
+    if arrays is not None and (not isinstance(arrays, str) or arrays not in _KINDS):
         raise InvalidError(
             compose('to: arrays must be "jax" or "numpy".', f"found {arrays!r}")
         )
@@ -67,11 +70,11 @@ def converted(
 
 
 def _placed(leaves: tuple[Any, ...], device: Any) -> tuple[Any, ...]:
-    if isinstance(device, str | int):  # what other libraries take
+    if device is not None and not isinstance(device, jax.Device | jax.sharding.Sharding):
         raise InvalidTypeError(
             compose(
                 "to: the device must be a device or a sharding of JAX.",
-                f"found {device!r}, a {type(device).__name__}",
+                f"found {device!r:.100}, a {type(device).__name__}",
                 remedy='give one of them, for instance jax.devices("cpu")[0].',
             )
         )
@@ -80,7 +83,8 @@ def _placed(leaves: tuple[Any, ...], device: Any) -> tuple[Any, ...]:
 
 def _numeric(dtype: Any) -> np.dtype[Any]:
     try:
-        wanted = jnp.dtype(dtype)
+        # JAX warns where an array stands for its dtype.
+        wanted = None if isinstance(dtype, jax.Array) else jnp.dtype(dtype)
     except TypeError:
         wanted = None
     if wanted is None or not (jnp.issubdtype(wanted, np.number) or wanted == np.bool_):

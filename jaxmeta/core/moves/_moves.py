@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from jaxmeta.core.labels._arguments import check_bool
 from jaxmeta.core.moves import (
     _components_to_properties,
     _keys_to_properties,
@@ -19,7 +20,8 @@ def keys_to_samples(tensor: Any, keys: Any, fill_value: complex, sort: bool) -> 
     """See `TensorMap.keys_to_samples`."""
     names, _ = checks.keys_to_move("keys_to_samples", tensor.keys, keys, entries=False)
     fill = checks.fill_value("keys_to_samples", tensor, fill_value)
-    plan = plan_for(bare(tensor._layout), _keys_to_samples.plan, names, fill, bool(sort))
+    sort = check_bool("keys_to_samples", "sort_samples", sort)
+    plan = plan_for(bare(tensor._layout), _keys_to_samples.plan, names, fill, sort)
     return run(plan, tensor)
 
 
@@ -28,8 +30,9 @@ def keys_to_properties(tensor: Any, keys: Any, fill_value: complex, sort: bool) 
     operation = "keys_to_properties"
     names, wanted = checks.keys_to_move(operation, tensor.keys, keys, entries=True)
     fill = checks.fill_value(operation, tensor, fill_value)
+    sort = check_bool(operation, "sort_samples", sort)
     plan = plan_for(
-        bare(tensor._layout), _keys_to_properties.plan, names, wanted, fill, bool(sort)
+        bare(tensor._layout), _keys_to_properties.plan, names, wanted, fill, sort
     )
     return run(plan, tensor)
 

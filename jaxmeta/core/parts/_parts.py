@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Any
 
 from jaxmeta.core.layouts._layout import BlockLayout, Layout
-from jaxmeta.core.layouts._leaf_checks import check_leaves
+from jaxmeta.core.layouts._leaf_checks import check_shares, leaves_fit
 from jaxmeta.core.plans._plans import Plan, Step
 
 
@@ -46,7 +46,8 @@ class Parts(Plan[Layout]):
 
     def parts_of(self, data: Any) -> list[Any]:
         """The parts of a map or a block; what describes it goes with each of them."""
-        check_leaves([data], elementwise=False)
+        if not leaves_fit([data]):
+            check_shares([data], rows_stay=False)
         leaves = iter(self.run(data._leaves))
         return [data if part is None else _cut(data, part, leaves) for part in self.parts]
 

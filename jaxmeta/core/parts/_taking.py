@@ -124,8 +124,8 @@ class _Inner:
 
     def _step(self, leaf: int) -> Step:
         if self.axes == (-1,):
-            return Step(take_properties, (leaf,), self.index)
-        return Step(take_along, (leaf,), self.index, (self.axes,))
+            return Step(take_properties, (leaf,), self.index, (), keeps_rows=True)
+        return Step(take_along, (leaf,), self.index, (self.axes,), keeps_rows=True)
 
     def some_rows(self, sources: Sequence[Source], rows: int, root: np.ndarray) -> Step:
         """The step for one leaf of a rearrangement."""

@@ -31,12 +31,21 @@ L = TypeVar("L", Layout, BlockLayout)
 
 @dataclasses.dataclass(frozen=True)
 class Step:
-    """How one leaf of the result is made; without a kernel it is the input itself."""
+    """How one leaf of the result is made; without a kernel it is the input itself.
+
+    Arguments:
+        kernel: the function of arrays, or None.
+        inputs: the leaves that it gets.
+        index: the index arrays that it gets after them.
+        static: what it gets last.
+        keeps_rows: whether the index arrays are of other axes than the rows.
+    """
 
     kernel: Kernel | None
     inputs: tuple[int, ...]
     index: tuple[np.ndarray, ...] = ()
     static: tuple[Hashable, ...] = ()
+    keeps_rows: bool = False
 
 
 def keep(leaf: int) -> Step:
@@ -52,6 +61,8 @@ class Plan(Generic[L]):
     """
 
     asleep = False
+    # Whether kernels without index arrays merge rows, as products of matrices do.
+    takes_all_rows = False
 
     def __init__(self, layout: L | None, steps: Sequence[Step]) -> None:
         self.layout = layout
@@ -66,6 +77,7 @@ class Plan(Generic[L]):
             where = tuple([arrays[id(array)] for array in step.index])
             instructions.append((step.kernel, step.inputs, where, step.static))
         self.program = Program(tuple(instructions), tuple(index))
+        self.moves_rows = any(step.index and not step.keeps_rows for step in steps)
 
     @property
     def index(self) -> tuple[np.ndarray, ...]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from jaxmeta.core.labels._labels import Labels
 from jaxmeta.core.layouts._differences import block_name
-from jaxmeta.core.layouts._layout import BlockLayout, Layout, layout
-from jaxmeta.core.layouts._leaf_checks import check_leaves
+from jaxmeta.core.layouts._layout import BlockLayout, Layout, Samples, layout
+from jaxmeta.core.layouts._leaf_checks import check_shares, leaves_fit
 from jaxmeta.core.plans._key_choices import DifferentKeys, common_keys
 from jaxmeta.core.plans._plans import Plan, Step
 
@@ -85,9 +85,13 @@ def _found(own: Layout, keys: Labels) -> list[int]:
     return own.keys._index.find(keys.values).tolist()
 
 
-def plan_of(own: Any, result: Any, steps: Sequence[Step]) -> Plan[Any]:
+def plan_of(
+    own: Any, result: Any, steps: Sequence[Step], takes_all_rows: bool = False
+) -> Plan[Any]:
     """The plan with this result; None stands for the layout the plan is kept on."""
-    return Plan(None if result is own else result, steps)
+    plan = Plan(None if result is own else result, steps)
+    plan.takes_all_rows = takes_all_rows
+    return plan
 
 
 def bare(own: Any) -> Any:
@@ -108,12 +112,34 @@ def run(
     """
     tensor: Any = first
     tensors = [tensor, *others]
-    check_leaves(tensors, elementwise=plan.layout is None and not plan.index)
+    if not leaves_fit(tensors):
+        check_shares(tensors, _rows_stay(plan, tensors))
     leaves = [leaf for one in tensors for leaf in one._leaves]
     result = plan.layout if plan.layout is not None else bare(tensor._layout)
     if isinstance(result, Layout):
         result = result.with_info(merged_info(tensors))
     return type(tensor)._view(result, plan.run([*leaves, *extra]))
+
+
+def _rows_stay(plan: Plan[Any], tensors: Sequence[Any]) -> bool:
+    """Whether each row of the result is made of the same row of the operands."""
+    if plan.program.moves_only:
+        return True
+    if plan.takes_all_rows or plan.moves_rows:
+        return False
+    given = {id(samples) for one in tensors for samples in _samples(one._layout)}
+    return plan.layout is None or given.issuperset(map(id, _samples(plan.layout)))
+
+
+def _samples(own: Layout | BlockLayout) -> Iterator[Samples]:
+    """The samples of all blocks and gradients."""
+    if isinstance(own, BlockLayout):
+        yield own.samples
+        below = [gradient for _, gradient in own.gradients]
+    else:
+        below = [*own.blocks]
+    for block in below:
+        yield from _samples(block)
 
 
 def merged_info(tensors: Sequence[Any]) -> tuple[tuple[str, str], ...]:
