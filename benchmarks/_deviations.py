@@ -15,13 +15,15 @@ class Deviation:
     """Where this project does something else than metatensor, and why.
 
     Arguments:
-        operations: which ones.
+        title: a name for it.
+        operations: which ones; none for all of them.
         reason: what metatensor does there, and what is done here.
         where: whether it shows for an operation on these operands.
         compared: which numbers are compared there, beside all labels: those of the
             ``"values"`` or ``"none"``; or ``"nothing"`` at all.
     """
 
+    title: str
     operations: tuple[str, ...]
     reason: str
     where: Callable[[Sequence[TensorMap]], bool]
@@ -51,6 +53,7 @@ def _with_blocks(*names: str) -> tuple[str, ...]:
 
 DEVIATIONS = [
     Deviation(
+        "means of gradients",
         _with_blocks("mean_over_samples", "var_over_samples", "std_over_samples"),
         "metatensor divides gradients by the number of gradient rows that are merged, not "
         "by the number of samples: wrong unless every sample has every row.",
@@ -58,6 +61,7 @@ DEVIATIONS = [
         "values",
     ),
     Deviation(
+        "means beside components",
         _with_blocks("mean_over_properties", "var_over_properties", "std_over_properties"),
         "metatensor takes the component axis for that of the properties: an exception, or "
         "wrong numbers where sizes happen to agree.",
@@ -65,6 +69,7 @@ DEVIATIONS = [
         "nothing",
     ),
     Deviation(
+        "sorting empty blocks",
         ("sort", "sort_block"),
         "metatensor leaves blocks without samples unsorted along all axes, and fails for "
         "gradients without rows.",
@@ -72,12 +77,14 @@ DEVIATIONS = [
         "nothing",
     ),
     Deviation(
+        "empty_like",
         _with_blocks("empty_like"),
         "metatensor's numbers are whatever was in memory; here they are zeros.",
         lambda maps: True,
         "none",
     ),
     Deviation(
+        "other gradients",
         ("add", "subtract", "multiply", "divide"),
         "metatensor refuses maps whose gradients have other rows, or of which only one has "
         "gradients; here the rows are merged, and a row that is not there is zero.",
@@ -85,12 +92,14 @@ DEVIATIONS = [
         "all",
     ),
     Deviation(
+        "dot with gradients",
         ("dot",),
         "metatensor refuses a right side with gradients; here both sides may have some.",
         _never,
         "all",
     ),
     Deviation(
+        "positions that stand twice",
         ("slice", "slice_block", "split", "split_block"),
         "metatensor gives a row twice for a position that stands twice, and so labels that "
         "are none; here that is refused.",
@@ -98,13 +107,21 @@ DEVIATIONS = [
         "all",
     ),
     Deviation(
-        ("insert_dimension", "append_dimension", "permute_dimensions", "remove_dimension"),
-        "metatensor silently does nothing with axis='components'; here it is refused, "
-        "because a component has one dimension.",
+        "dimensions of components",
+        (
+            "insert_dimension",
+            "append_dimension",
+            "permute_dimensions",
+            "remove_dimension",
+            "rename_dimension",
+        ),
+        "metatensor silently does nothing with axis='components', or with a component "
+        "that is not there; here it is refused, because a component has one dimension.",
         _never,
         "all",
     ),
     Deviation(
+        "complex variances",
         (
             "abs",
             *_with_blocks("var_over_samples", "std_over_samples"),
@@ -116,22 +133,140 @@ DEVIATIONS = [
         "all",
     ),
     Deviation(
+        "keys of random numbers",
         ("random_uniform_like", "random_uniform_like_block"),
         "takes a key of jax.random first.",
         _never,
         "nothing",
     ),
     Deviation(
+        "requires_grad",
         ("requires_grad", "requires_grad_block"),
         "metatensor sets a flag of torch; in JAX functions are differentiated.",
         _never,
         "nothing",
     ),
     Deviation(
+        "checks",
         ("unsafe_disable_checks", "unsafe_enable_checks"),
         "metatensor skips no check of an operation either; here plans are checked once.",
         _never,
         "nothing",
+    ),
+    Deviation(
+        "gradients of gradients",
+        (),
+        "metatensor refuses gradients of gradients, or drops them without a word; here "
+        "they are kept and exact, or refused by name.",
+        _never,
+        "all",
+    ),
+    Deviation(
+        "info",
+        (),
+        "metatensor drops the info of a map; here it stays.",
+        _never,
+        "all",
+    ),
+    Deviation(
+        "whole numbers",
+        (
+            *("add", "subtract", "multiply", "divide", "pow"),
+            *(
+                f"{name}_over_{axis}{block}"
+                for axis in ("samples", "properties")
+                for name in ("mean", "var", "std")
+                for block in ("", "_block")
+            ),
+        ),
+        "metatensor gives floats for integers, also where the scalar is an integer; here "
+        "the dtype stays, and where it could not, that is refused.",
+        _never,
+        "all",
+    ),
+    Deviation(
+        "single precision",
+        tuple(
+            f"{name}_over_{axis}{block}"
+            for axis in ("samples", "properties")
+            for name in ("mean", "var", "std")
+            for block in ("", "_block")
+        ),
+        "metatensor fails for float32 with gradients, which it makes float64; here the "
+        "dtype stays.",
+        _never,
+        "all",
+    ),
+    Deviation(
+        "all dimensions of no samples",
+        tuple(
+            f"{name}_over_samples{block}"
+            for name in ("sum", "mean", "var", "std")
+            for block in ("", "_block")
+        ),
+        "metatensor gives samples without any name where all dimensions of a block without "
+        "samples are reduced; here the name is '_', as where there are samples.",
+        _never,
+        "all",
+    ),
+    Deviation(
+        "all dimensions of no properties",
+        tuple(
+            f"{name}_over_properties{block}"
+            for name in ("sum", "mean", "var", "std")
+            for block in ("", "_block")
+        ),
+        "metatensor gives properties without any name where all dimensions of a block "
+        "without properties are reduced; here the name is '_', as where there are some.",
+        _never,
+        "all",
+    ),
+    Deviation(
+        "gradients without properties",
+        ("abs", "pow", "multiply", "divide"),
+        "metatensor fails for gradients of blocks without properties.",
+        _never,
+        "all",
+    ),
+    Deviation(
+        "maps without blocks",
+        (
+            *("sort", "unique_metadata", "slice", "split"),
+            *(f"{name}_over_samples" for name in ("sum", "mean", "var", "std")),
+        ),
+        "metatensor fails for maps without blocks; here results have no blocks either.",
+        _never,
+        "all",
+    ),
+    Deviation(
+        "no name to be unique in",
+        _with_blocks("unique_metadata"),
+        "metatensor gives labels without names where no name is asked for; here that is "
+        "refused.",
+        _never,
+        "all",
+    ),
+    Deviation(
+        "other random numbers",
+        _with_blocks("random_uniform_like"),
+        "metatensor makes zeros of integers, and complex numbers without imaginary part; "
+        "here integers are refused, and both parts are random.",
+        _never,
+        "nothing",
+    ),
+    Deviation(
+        "one name",
+        ("block_from_array",),
+        "metatensor takes a string for a list of letters; here a string is one name.",
+        _never,
+        "all",
+    ),
+    Deviation(
+        "a gradient named twice",
+        _with_blocks("zeros_like", "ones_like", "empty_like", "random_uniform_like"),
+        "metatensor fails where a gradient is named twice; here it is made once.",
+        _never,
+        "all",
     ),
 ]
 
