@@ -84,6 +84,10 @@ class DynamicSamplesError(JaxmetaError, NotImplementedError):
     """An operation needs to know, outside a traced program, which samples are there."""
 
 
+class DeviceCheckError(JaxmetaError, RuntimeError):
+    """A running program found what can not be known before: rows without room or place."""
+
+
 class PrecisionError(JaxmetaError, ValueError):
     """Going on would lose precision that nobody asked to lose."""
 

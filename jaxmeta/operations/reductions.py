@@ -5,11 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from jaxmeta.core import TensorBlock, TensorMap
+from jaxmeta.core.gradients._destinations import Capacity, Into
 from jaxmeta.operations._arguments import check_block, check_map
 from jaxmeta.operations._over_samples import reduce
 
 
-def sum_over_samples(tensor: TensorMap, sample_names: str | Sequence[str]) -> TensorMap:
+def sum_over_samples(
+    tensor: TensorMap,
+    sample_names: str | Sequence[str],
+    *,
+    into: Into | None = None,
+    capacity: Capacity | None = None,
+    owner: str | None = None,
+) -> TensorMap:
     r"""Sum the samples that differ only in some dimensions.
 
     Values: :math:`B_I = \sum_{i \in I} A_i`. Gradients: :math:`\nabla B_I = \sum_{i \in I}
@@ -17,13 +25,24 @@ def sum_over_samples(tensor: TensorMap, sample_names: str | Sequence[str]) -> Te
     gradients follow the same rule.
 
     Arguments:
-        tensor: any map with static samples.
+        tensor: any map.
         sample_names: the dimensions that disappear. The samples of the result are sorted;
             when no dimension is left they are ``Labels.single()``.
+        into: the samples of the result, in this order, in all blocks; those that nothing
+            belongs to are zero. For dynamic samples this is faster: without it, rows are
+            sorted when the program runs.
+        capacity: for dynamic samples, room for the samples of the result, or a dictionary
+            with room for ``"samples"`` and for gradients by name. Without it there is as
+            much as in `tensor`.
+        owner: a dimension of the samples that counts the rows of `into`: then nothing is
+            looked up.
 
     Raises:
         MissingError: for a name that is no sample dimension.
-        DynamicSamplesError: for dynamic samples.
+        InvalidError: for an `into` with other names, or that lacks a sample of static
+            ones. For dynamic samples all values become NaN then, unless
+            `jaxmeta.debug` raises errors.
+        DeviceCheckError: when a program runs in which rows exceed `capacity`.
         InvalidTypeError: for bools, and for integers of less than 32 bits, whose sums
             would soon wrap around; for names that are no strings.
 
@@ -38,10 +57,18 @@ def sum_over_samples(tensor: TensorMap, sample_names: str | Sequence[str]) -> Te
         ([0, 1], [2.0, 1.0])
     """
     operation = "sum_over_samples"
-    return reduce(operation, check_map(operation, tensor), sample_names, "sum")
+    room = into, capacity, owner
+    return reduce(operation, check_map(operation, tensor), sample_names, "sum", room)
 
 
-def mean_over_samples(tensor: TensorMap, sample_names: str | Sequence[str]) -> TensorMap:
+def mean_over_samples(
+    tensor: TensorMap,
+    sample_names: str | Sequence[str],
+    *,
+    into: Into | None = None,
+    capacity: Capacity | None = None,
+    owner: str | None = None,
+) -> TensorMap:
     r"""Average the samples that differ only in some dimensions.
 
     Values: :math:`B_I = |I|^{-1} \sum_{i \in I} A_i`. Gradients: :math:`\nabla B_I =
@@ -62,10 +89,18 @@ def mean_over_samples(tensor: TensorMap, sample_names: str | Sequence[str]) -> T
         [2.0, 5.0]
     """
     operation = "mean_over_samples"
-    return reduce(operation, check_map(operation, tensor), sample_names, "mean")
+    room = into, capacity, owner
+    return reduce(operation, check_map(operation, tensor), sample_names, "mean", room)
 
 
-def var_over_samples(tensor: TensorMap, sample_names: str | Sequence[str]) -> TensorMap:
+def var_over_samples(
+    tensor: TensorMap,
+    sample_names: str | Sequence[str],
+    *,
+    into: Into | None = None,
+    capacity: Capacity | None = None,
+    owner: str | None = None,
+) -> TensorMap:
     r"""The variances of the samples that differ only in some dimensions.
 
     Values: :math:`B_I = |I|^{-1} \sum_{i \in I} |A_i - \bar A_I|^2`, the variance of the
@@ -91,10 +126,18 @@ def var_over_samples(tensor: TensorMap, sample_names: str | Sequence[str]) -> Te
         [1.0, 0.0]
     """
     operation = "var_over_samples"
-    return reduce(operation, check_map(operation, tensor), sample_names, "var")
+    room = into, capacity, owner
+    return reduce(operation, check_map(operation, tensor), sample_names, "var", room)
 
 
-def std_over_samples(tensor: TensorMap, sample_names: str | Sequence[str]) -> TensorMap:
+def std_over_samples(
+    tensor: TensorMap,
+    sample_names: str | Sequence[str],
+    *,
+    into: Into | None = None,
+    capacity: Capacity | None = None,
+    owner: str | None = None,
+) -> TensorMap:
     r"""The standard deviations of the samples that differ only in some dimensions.
 
     Values: :math:`B_I = \sqrt{V_I}` with the variance :math:`V_I` of `var_over_samples`.
@@ -114,11 +157,17 @@ def std_over_samples(tensor: TensorMap, sample_names: str | Sequence[str]) -> Te
         [2.0, 0.0]
     """
     operation = "std_over_samples"
-    return reduce(operation, check_map(operation, tensor), sample_names, "std")
+    room = into, capacity, owner
+    return reduce(operation, check_map(operation, tensor), sample_names, "std", room)
 
 
 def sum_over_samples_block(
-    block: TensorBlock, sample_names: str | Sequence[str]
+    block: TensorBlock,
+    sample_names: str | Sequence[str],
+    *,
+    into: Into | None = None,
+    capacity: Capacity | None = None,
+    owner: str | None = None,
 ) -> TensorBlock:
     """`sum_over_samples` for one block.
 
@@ -132,11 +181,17 @@ def sum_over_samples_block(
         [[3.0]]
     """
     operation = "sum_over_samples_block"
-    return reduce(operation, check_block(operation, block), sample_names, "sum")
+    room = into, capacity, owner
+    return reduce(operation, check_block(operation, block), sample_names, "sum", room)
 
 
 def mean_over_samples_block(
-    block: TensorBlock, sample_names: str | Sequence[str]
+    block: TensorBlock,
+    sample_names: str | Sequence[str],
+    *,
+    into: Into | None = None,
+    capacity: Capacity | None = None,
+    owner: str | None = None,
 ) -> TensorBlock:
     """`mean_over_samples` for one block.
 
@@ -150,11 +205,17 @@ def mean_over_samples_block(
         [[1.0]]
     """
     operation = "mean_over_samples_block"
-    return reduce(operation, check_block(operation, block), sample_names, "mean")
+    room = into, capacity, owner
+    return reduce(operation, check_block(operation, block), sample_names, "mean", room)
 
 
 def var_over_samples_block(
-    block: TensorBlock, sample_names: str | Sequence[str]
+    block: TensorBlock,
+    sample_names: str | Sequence[str],
+    *,
+    into: Into | None = None,
+    capacity: Capacity | None = None,
+    owner: str | None = None,
 ) -> TensorBlock:
     """`var_over_samples` for one block.
 
@@ -169,11 +230,17 @@ def var_over_samples_block(
         [[4.0]]
     """
     operation = "var_over_samples_block"
-    return reduce(operation, check_block(operation, block), sample_names, "var")
+    room = into, capacity, owner
+    return reduce(operation, check_block(operation, block), sample_names, "var", room)
 
 
 def std_over_samples_block(
-    block: TensorBlock, sample_names: str | Sequence[str]
+    block: TensorBlock,
+    sample_names: str | Sequence[str],
+    *,
+    into: Into | None = None,
+    capacity: Capacity | None = None,
+    owner: str | None = None,
 ) -> TensorBlock:
     """`std_over_samples` for one block.
 
@@ -188,4 +255,5 @@ def std_over_samples_block(
         [[2.0]]
     """
     operation = "std_over_samples_block"
-    return reduce(operation, check_block(operation, block), sample_names, "std")
+    room = into, capacity, owner
+    return reduce(operation, check_block(operation, block), sample_names, "std", room)

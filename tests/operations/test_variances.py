@@ -33,7 +33,6 @@ from operations.transformed import assert_same_when_transformed
 import jaxmeta as jm
 from jaxmeta import Labels, TensorBlock, TensorMap
 from jaxmeta.errors import (
-    DynamicSamplesError,
     InvalidTypeError,
     MissingError,
     NestedGradientsError,
@@ -241,9 +240,6 @@ def test_what_is_refused(operation: Any) -> None:
     whole = random_map(Recipe(gradients=())).to(dtype="int64")
     with pytest.raises(InvalidTypeError, match=f"^{name}: the values are int64, their "):
         operation(whole, "atom")
-    dynamic = jm.pad(random_map(Recipe(rows=(4,), gradients=())), 6)
-    with pytest.raises(DynamicSamplesError, match=f"^{name}: "):
-        operation(dynamic, "atom")
 
 
 @pytest.mark.parametrize("name", OPERATIONS)

@@ -17,10 +17,10 @@ from typing import Any, TypeAlias
 import jax
 import jax.numpy as jnp
 
+from jaxmeta.core.gradients._device_rows import in_use
 from jaxmeta.core.gradients._gradients import mapped, push_forward
 from jaxmeta.core.gradients._levels import Operand, extra_components
 from jaxmeta.core.gradients._row_function import RowFunction
-from jaxmeta.core.labels._dynamic import PADDING
 from jaxmeta.core.labels._labels import Labels
 from jaxmeta.core.layouts._layout import BlockLayout, Gradients, block_layout
 from jaxmeta.core.plans._plans import Step, keep
@@ -68,7 +68,7 @@ def _gradients(
 def _gradient(
     known: RowFunction, name: str, path: Sequence[Operand], inner: Operand, axes: Axes
 ) -> Planned:
-    _check_dynamic(known.operation, name, inner.layout)
+    check_dynamic(known.operation, name, inner.layout)
     extra = extra_components(inner.layout, path[-1].layout)
     axes = (*extra, *axes[0]), axes[1]
     if 0 in known.passes:
@@ -124,11 +124,6 @@ def _of_rows(function: Callable[..., Any], more: Any, static: Any) -> Callable[.
     return lambda rows: function(rows, *more, *static)
 
 
-def in_use(labels: Any) -> Any:
-    """True for rows that are not padding."""
-    return (labels != PADDING).any(axis=1)
-
-
 def zero_padding(x: Any, used: Any) -> Any:
     """The rows in use, the others zero."""
     return jnp.where(_beside(used, x), x, jnp.zeros((), x.dtype))
@@ -150,7 +145,8 @@ def _beside(used: Any, x: Any) -> Any:
 # Errors ---------------------------------------------------------------------------------
 
 
-def _check_dynamic(operation: str, name: str, layout: BlockLayout) -> None:
+def check_dynamic(operation: str, name: str, layout: BlockLayout) -> None:
+    """Refuse static samples where others are dynamic."""
     if not layout.dynamic:
         raise DynamicSamplesError(
             compose(

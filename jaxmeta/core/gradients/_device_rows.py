@@ -1,0 +1,137 @@
+"""Rows of integers on the device: their order, where they are, which ones are distinct.
+
+What `rows/` does in numpy when a plan is made, this does when a program runs. Padding rows
+come last in every order, are found nowhere and are no entries. Numbers of rows are shapes,
+which may be symbolic.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from jaxmeta.core.labels._dynamic import PADDING
+
+
+class Places(NamedTuple):
+    """Where rows go.
+
+    Arguments:
+        labels: the rows of the result, padding included.
+        target: for each row the row of the result; the number of these where it goes
+            nowhere.
+        needed: how many rows the result has, whether or not there is room for them.
+        lost: how many rows should have gone somewhere and found no place.
+    """
+
+    labels: Any
+    target: Any
+    needed: Any
+    lost: Any
+
+
+def in_use(labels: Any) -> Any:
+    """True for rows that are not padding."""
+    return (labels != PADDING).any(axis=1)
+
+
+def sorted_rows(rows: Any) -> tuple[Any, Any]:
+    """The rows in lexicographic order, and which row each of them was."""
+    numbers = jax.lax.iota(jnp.int32, rows.shape[0])
+    columns = [rows[:, i] for i in range(rows.shape[1])]
+    *columns, order = jax.lax.sort((*columns, numbers), num_keys=len(columns))
+    return jnp.stack(columns, axis=1), order
+
+
+def positions(rows: Any, table: Any) -> Any:
+    """For each row its position in a table of distinct rows; the table's size if it has
+    no such row, or the row is padding.
+    """
+    size = table.shape[0]
+    if isinstance(size, int) and size == 0:
+        return jnp.zeros(rows.shape[:1], jnp.int32)
+    ordered, order = sorted_rows(table)
+    before = _rows_before(rows, ordered)
+    nearest = ordered.at[before].get(mode="clip")
+    found = (nearest == rows).all(axis=1) & in_use(rows)
+    return jnp.where(found, order.at[before].get(mode="clip"), size)
+
+
+def _rows_before(rows: Any, ordered: Any) -> Any:
+    """For each row how many rows of an ordered table come before it, by bisection."""
+    size = ordered.shape[0]
+    bits = size.bit_length() if isinstance(size, int) else 31
+    before = jnp.zeros(rows.shape[:1], jnp.int32)
+    for bit in reversed(range(bits)):
+        further = before + 2**bit
+        passed = _less(ordered.at[further - 1].get(mode="clip"), rows) & (further <= size)
+        before = jnp.where(passed, further, before)
+    return before
+
+
+def _less(left: Any, right: Any) -> Any:
+    """Whether rows come before others, one by one."""
+    less = jnp.zeros(left.shape[:1], bool)
+    for i in reversed(range(left.shape[1])):
+        a, b = left[:, i], right[:, i]
+        less = (a < b) | ((a == b) & less)
+    return less
+
+
+def distinct(rows: Any, capacity: Any) -> Places:
+    """The distinct rows in order, with room for `capacity` of them."""
+    ordered, order = sorted_rows(rows)
+    other = (ordered[1:] != ordered[:-1]).any(axis=1)
+    first = jnp.ones(ordered.shape[:1], bool).at[1:].set(other)
+    return _placed(ordered, order, first & in_use(ordered), capacity)
+
+
+def all_sorted(rows: Any, capacity: Any) -> Places:
+    """All rows in order, equal ones too, with room for `capacity` of them."""
+    ordered, order = sorted_rows(rows)
+    return _placed(ordered, order, in_use(ordered), capacity)
+
+
+def packed(rows: Any, capacity: Any) -> Places:
+    """The rows in use one after another, as they come, with room for `capacity`."""
+    numbers = jax.lax.iota(jnp.int32, rows.shape[0])
+    return _placed(rows, numbers, in_use(rows), capacity)
+
+
+def _placed(ordered: Any, order: Any, begins: Any, capacity: Any) -> Places:
+    """Places of rows in an order where `begins` says which ones begin a row."""
+    place = jnp.cumsum(begins, dtype=jnp.int32) - 1
+    used = in_use(ordered)
+    labels = jnp.full((capacity, ordered.shape[1]), PADDING, jnp.int32)
+    labels = labels.at[jnp.where(begins, place, capacity)].set(ordered, mode="drop")
+    fits = used & (place < capacity)
+    target = jnp.zeros_like(place).at[order].set(jnp.where(fits, place, capacity))
+    needed = begins.sum(dtype=jnp.int32)
+    return Places(labels, target, needed, jnp.zeros((), jnp.int32))
+
+
+def found_in(rows: Any, table: Any) -> Places:
+    """The rows of a table, and which of them each row is."""
+    return placed_at(rows, positions(rows, table), table)
+
+
+def placed_at(rows: Any, target: Any, table: Any) -> Places:
+    """The rows of a table, where each row goes to a known one of them."""
+    size = table.shape[0]
+    inside = (target >= 0) & (target < size) & in_use(rows)
+    there = in_use(table).at[target].get(mode="fill", fill_value=False)
+    target = jnp.where(inside & there, target, size)
+    lost = (in_use(rows) & (target == size)).sum(dtype=jnp.int32)
+    needed = jnp.zeros((), jnp.int32)
+    return Places(jnp.asarray(table), target, needed, lost)
+
+
+def kept_in_place(rows: Any, kept: Any) -> Places:
+    """The rows where they are; those that are not kept become padding."""
+    kept = kept & in_use(rows)
+    numbers = jax.lax.iota(jnp.int32, rows.shape[0])
+    none = jnp.zeros((), jnp.int32)
+    target = jnp.where(kept, numbers, rows.shape[0])
+    return Places(jnp.where(kept[:, None], rows, PADDING), target, none, none)
