@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from jaxmeta.core.arithmetic import _lone_blocks
+from jaxmeta.core.gradients._device_checks import Mode, mode
 from jaxmeta.core.gradients._levels import Operand
 from jaxmeta.core.gradients._row_function import RowFunction
 from jaxmeta.core.gradients._rowwise import rowwise_block
@@ -28,19 +29,23 @@ def apply(
     if not known.linear:
         check_differentiable(known.operation, left, right)
     own, other = bare(left._layout), bare(right._layout)
-    plan = plan_for(own, _plan, other, known, different_keys)
+    plan = plan_for(own, _plan, other, known, different_keys, mode())
     return run(plan, left, [right])
 
 
 def _plan(
-    own: Layout, other: Layout, known: RowFunction, different_keys: DifferentKeys
+    own: Layout,
+    other: Layout,
+    known: RowFunction,
+    different_keys: DifferentKeys,
+    mode: Mode,
 ) -> Plan[Any]:
     def plan_pair(
         name: str, left: BlockLayout, leaf: int, right: BlockLayout, right_leaf: int
     ) -> tuple[BlockLayout, list[Step]]:
         check_same_block(known.operation, name, left, right, gradients=False)
         operands = (Operand(left, leaf), Operand(right, right_leaf))
-        return rowwise_block(known, name, operands)
+        return rowwise_block(known, name, operands, mode=mode)
 
     lone = _lone_blocks.planner(known, own, other)
     return plan_of(

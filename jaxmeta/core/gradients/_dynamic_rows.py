@@ -7,121 +7,216 @@ Padding rows are zero in what comes out, whatever they hold. They must not reach
 function either: at zero a logarithm is infinite, and infinity times a slope of zero is no
 number. So they are given the values of the first row in use, and the result is thrown
 away, its slope with it.
+
+Several operands need the same rows in the same order. Where their labels are one array
+they have; else they are compared when the program runs (`_device_checks.py`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import dataclasses
+from collections.abc import Sequence
+from functools import partial
 from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
 
+from jaxmeta.core.gradients import _device_checks as checks
 from jaxmeta.core.gradients._device_rows import in_use
 from jaxmeta.core.gradients._gradients import mapped, push_forward
-from jaxmeta.core.gradients._levels import Operand, extra_components
+from jaxmeta.core.gradients._levels import Operand, Sides, same_extra
 from jaxmeta.core.gradients._row_function import RowFunction
 from jaxmeta.core.labels._labels import Labels
 from jaxmeta.core.layouts._layout import BlockLayout, Gradients, block_layout
 from jaxmeta.core.plans._plans import Step, keep
-from jaxmeta.errors import DynamicSamplesError, compose
+from jaxmeta.errors import DynamicSamplesError, NotEqualError, compose
 
 
 Planned: TypeAlias = tuple[BlockLayout, list[Step]]
 Axes: TypeAlias = tuple[tuple[Labels, ...], Labels]
 
 
-def dynamic_rows(known: RowFunction, name: str, operand: Operand, axes: Axes) -> Planned:
-    """The block that a function makes of one block with dynamic samples, and its steps.
+@dataclasses.dataclass(frozen=True)
+class Form:
+    """How a kernel finds its arguments: values, gradient rows, labels, then the rest.
 
     Arguments:
-        known: the function, of one operand.
-        name: of the block, for messages.
-        operand: the block; the samples of its gradients must be dynamic too.
-        axes: components and properties of the result.
+        known: the function, without its index arrays.
+        name: of the rows, for messages.
+        values: how many operands have values here.
+        moving: for each operand, whether it has gradient rows.
+        labels: how many labels there are, which must be the same.
+        extra: how many components gradient rows have before those of the values.
+        mode: what becomes of labels that are not.
     """
-    part, leaf = operand.layout, operand.leaf
-    inputs = (leaf, leaf + 1, *known.constants)
-    values = Step(_values, inputs, known.index, (known.function, known.static))
-    gradients, below = _gradients(known, name, (operand,), axes)
-    layout = block_layout(part.samples, *axes, gradients)
-    return layout, [values, keep(leaf + 1), *below]
+
+    known: RowFunction
+    name: str
+    values: int
+    moving: tuple[bool, ...]
+    labels: int
+    extra: int
+    mode: checks.Mode
+
+
+def dynamic_rows(
+    known: RowFunction,
+    name: str,
+    operands: Sequence[Operand],
+    axes: Axes,
+    mode: checks.Mode = "default",
+) -> Planned:
+    """The block that a function makes of blocks with dynamic samples, and its steps.
+
+    Arguments:
+        known: the function.
+        name: of the blocks, for messages.
+        operands: the blocks; the samples of their gradients must be dynamic too.
+        axes: components and properties of the result.
+        mode: what becomes of samples that are not the same.
+    """
+    for operand in operands:
+        check_dynamic(known.operation, name, operand.layout)
+    sides = tuple(operands)
+    rule = Rule(known, mode)
+    form = rule.form(f"samples of {name}", sides, (), 0)
+    steps = [_step(known, _values, form, sides, ()), keep(operands[0].leaf + 1)]
+    gradients, below = _gradients(rule, name, (sides,), axes)
+    return block_layout(operands[0].layout.samples, *axes, gradients), [*steps, *below]
+
+
+@dataclasses.dataclass(frozen=True)
+class Rule:
+    """A function, and what becomes of operands whose samples are not the same."""
+
+    known: RowFunction
+    mode: checks.Mode
+
+    def form(self, name: str, tops: Sides, sides: Sides, extra: int) -> Form:
+        """How a kernel finds the values of some blocks and the gradient rows of others."""
+        return Form(
+            dataclasses.replace(self.known, index=()),
+            name,
+            len(tops),
+            tuple(side is not None for side in sides),
+            sum(side is not None for side in sides or tops),
+            extra,
+            self.mode,
+        )
 
 
 def _gradients(
-    known: RowFunction, name: str, path: Sequence[Operand], axes: Axes
+    rule: Rule, name: str, path: Sequence[Sides], axes: Axes
 ) -> tuple[Gradients, list[Step]]:
-    """The gradients of the last block of a path from the values to a gradient."""
+    """The gradients of the last blocks of a path from the values to a gradient."""
+    found = {n for side in path[-1] if side for n, _ in side.layout.gradients}
     gradients = []
     steps: list[Step] = []
-    for parameter, _ in path[-1].layout.gradients:
-        inner = path[-1].gradient(parameter)
-        assert inner is not None
-        layout, below = _gradient(
-            known, f"gradient {parameter!r} of {name}", path, inner, axes
-        )
+    for parameter in sorted(found):
+        inner = f"gradient {parameter!r} of {name}"
+        layout, below = _gradient(rule, inner, path, parameter, axes)
         gradients.append((parameter, layout))
         steps += below
     return tuple(gradients), steps
 
 
 def _gradient(
-    known: RowFunction, name: str, path: Sequence[Operand], inner: Operand, axes: Axes
+    rule: Rule, name: str, path: Sequence[Sides], parameter: str, axes: Axes
 ) -> Planned:
-    check_dynamic(known.operation, name, inner.layout)
-    extra = extra_components(inner.layout, path[-1].layout)
+    operation = rule.known.operation
+    sides = tuple(side.gradient(parameter) if side else None for side in path[-1])
+    present = [side for side in sides if side is not None]
+    for side in present:
+        check_dynamic(operation, name, side.layout)
+    extra = same_extra(operation, name, path[-1], sides)
     axes = (*extra, *axes[0]), axes[1]
-    if 0 in known.passes:
-        step = keep(inner.leaf)
-    elif known.linear:
-        step = _linear_step(known, path[0], inner)
-    elif len(path) > 1:
+    steps = [_gradient_step(rule, name, path, sides), keep(present[0].leaf + 1)]
+    gradients, below = _gradients(rule, name, (*path, sides), axes)
+    return block_layout(present[0].layout.samples, *axes, gradients), [*steps, *below]
+
+
+def _gradient_step(rule: Rule, name: str, path: Sequence[Sides], sides: Sides) -> Step:
+    known = rule.known
+    present = [i for i, side in enumerate(sides) if side is not None]
+    first = sides[present[0]]
+    top = path[0][present[0]]
+    assert first is not None
+    assert top is not None
+    if len(present) == 1 and present[0] in known.passes:
+        return keep(first.leaf)
+    extra = len(first.layout.components) - len(top.layout.components)
+    if known.linear >= set(range(len(sides))):
+        form = rule.form(name, (), sides, extra)
+        return _step(known, _linear, form, (), sides)
+    if len(path) > 1:
         raise _too_deep(known.operation, name)
-    else:
-        step = _first_order_step(known, path[0], inner, len(extra))
-    gradients, below = _gradients(known, name, (*path, inner), axes)
-    layout = block_layout(inner.layout.samples, *axes, gradients)
-    return layout, [step, keep(inner.leaf + 1), *below]
+    form = rule.form(name, path[0], sides, extra)
+    return _step(known, _first_order, form, path[0], sides)
 
 
-def _linear_step(known: RowFunction, top: Operand, inner: Operand) -> Step:
-    """Gradient rows of any depth by the function itself."""
-    extra = len(inner.layout.components) - len(top.layout.components)
-    inputs = (inner.leaf, inner.leaf + 1, *known.constants)
-    return Step(_linear, inputs, known.index, (known.function, known.static, extra))
-
-
-def _first_order_step(known: RowFunction, top: Operand, inner: Operand, extra: int) -> Step:
-    """Gradient rows by the derivative of the function at the value rows."""
-    inputs = (top.leaf, inner.leaf, inner.leaf + 1, *known.constants)
-    return Step(_first_order, inputs, known.index, (known.function, known.static, extra))
+def _step(known: RowFunction, kernel: Any, form: Form, tops: Sides, sides: Sides) -> Step:
+    values = [side.leaf for side in (*tops, *sides) if side is not None]
+    labels = [side.leaf + 1 for side in (sides or tops) if side is not None]
+    inputs = (*values, *labels, *known.constants)
+    return Step(kernel, inputs, known.index, (form,))
 
 
 # Kernels --------------------------------------------------------------------------------
 
 
-def _values(x: Any, labels: Any, *rest: Any) -> Any:
-    *more, function, static = rest
-    used = in_use(labels)
-    return zero_padding(function(_safe(x, used), *more, *static), used)
+def _values(*arguments: Any) -> Any:
+    xs, _, labels, rest, form = _opened(arguments)
+    used = in_use(labels[0])
+    function = _of_rows(form, rest)
+    result = zero_padding(function(*[_safe(x, used) for x in xs]), used)
+    return _same_rows(result, labels, form)
 
 
-def _linear(gradient: Any, labels: Any, *rest: Any) -> Any:
-    *more, function, static, extra = rest
-    of_rows = _of_rows(function, more, static)
-    return zero_padding(mapped(of_rows, [gradient], [True], extra), in_use(labels))
+def _linear(*arguments: Any) -> Any:
+    _, tangents, labels, rest, form = _opened(arguments)
+    linear = [True] * len(tangents)
+    result = mapped(_of_rows(form, rest), tangents, linear, form.extra)
+    return _same_rows(zero_padding(result, in_use(labels[0])), labels, form)
 
 
-def _first_order(x: Any, gradient: Any, labels: Any, *rest: Any) -> Any:
-    *more, function, static, extra = rest
-    used = in_use(labels)
-    at = _safe(x.at[labels[:, 0]].get(mode="clip"), used)
-    of_rows = _of_rows(function, more, static)
-    return zero_padding(push_forward(of_rows, [at], [gradient], extra), used)
+def _first_order(*arguments: Any) -> Any:
+    xs, tangents, labels, rest, form = _opened(arguments)
+    rows = labels[0]
+    used = in_use(rows)
+    at = [_safe(x.at[rows[:, 0]].get(mode="clip"), used) for x in xs]
+    result = push_forward(_of_rows(form, rest), at, tangents, form.extra)
+    return _same_rows(zero_padding(result, used), labels, form)
 
 
-def _of_rows(function: Callable[..., Any], more: Any, static: Any) -> Callable[..., Any]:
-    return lambda rows: function(rows, *more, *static)
+def _opened(arguments: Sequence[Any]) -> tuple[Any, Any, Any, Any, Form]:
+    """Values, gradient rows (None where there are none), labels, the rest, the form."""
+    *arrays, form = arguments
+    taken = iter(arrays)
+    xs = [next(taken) for _ in range(form.values)]
+    tangents = [next(taken) if moving else None for moving in form.moving]
+    labels = [next(taken) for _ in range(form.labels)]
+    return xs, tangents, labels, [*taken], form
+
+
+def _of_rows(form: Form, rest: Sequence[Any]) -> Any:
+    return lambda *rows: form.known.function(*rows, *rest, *form.known.static)
+
+
+def _same_rows(x: Any, labels: Sequence[Any], form: Form) -> Any:
+    """The rows, or what becomes of them where the labels of operands are not the same."""
+    first = labels[0]
+    operation = form.known.operation
+    for other in labels[1:]:
+        if other is first:
+            continue
+        if other.shape != first.shape:
+            raise _other_capacity(operation, form.name, first.shape[0], other.shape[0])
+        different = (first != other).any(axis=1).sum(dtype=jnp.int32)
+        raises = form.mode == "raise" or not jnp.issubdtype(x.dtype, jnp.inexact)
+        message = partial(checks.differ, operation, form.name) if raises else None
+        x = checks.guarded(x, different > 0, message, different)
+    return x
 
 
 def zero_padding(x: Any, used: Any) -> Any:
@@ -163,5 +258,15 @@ def _too_deep(operation: str, name: str) -> DynamicSamplesError:
             f"{operation}: {name} is a gradient of a gradient with dynamic samples.",
             "which of its rows belong together is only known when the program runs",
             remedy="unpad(tensor) outside the traced function gives static samples.",
+        )
+    )
+
+
+def _other_capacity(operation: str, name: str, left: Any, right: Any) -> NotEqualError:
+    return NotEqualError(
+        compose(
+            f"{operation}: the {name} have another capacity in another operand.",
+            f"the first has room for {left} rows, the other for {right}",
+            remedy="pad() both to the same capacity.",
         )
     )

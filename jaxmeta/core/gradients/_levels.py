@@ -83,7 +83,7 @@ class Level:
         """The level of the gradients by a parameter."""
         name = f"gradient {parameter!r} of {self.name}"
         sides = tuple(side.gradient(parameter) if side else None for side in self.sides)
-        extra = _same_extra(operation, name, self.sides, sides)
+        extra = same_extra(operation, name, self.sides, sides)
         samples, targets = self._rows(operation, sides)
         root = self.root[samples.column("sample")]
         return Level(name, samples, root, extra, sides, targets)
@@ -119,7 +119,7 @@ def extra_components(gradient: BlockLayout, parent: BlockLayout) -> tuple[Labels
     return gradient.components[: len(gradient.components) - len(parent.components)]
 
 
-def _same_extra(
+def same_extra(
     operation: str, name: str, parents: Sides, sides: Sides
 ) -> tuple[Labels, ...]:
     """The extra components of gradients by one parameter, which must be the same."""

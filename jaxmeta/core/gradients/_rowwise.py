@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeAlias
 
+from jaxmeta.core.gradients._device_checks import Mode
 from jaxmeta.core.gradients._dynamic_rows import dynamic_rows
 from jaxmeta.core.gradients._gradient_steps import first_order, linear_order
 from jaxmeta.core.gradients._levels import Level, Operand, top_level
@@ -27,7 +28,11 @@ Axes: TypeAlias = tuple[tuple[Labels, ...], Labels]
 
 
 def rowwise_block(
-    known: RowFunction, name: str, operands: Sequence[Operand], axes: Axes | None = None
+    known: RowFunction,
+    name: str,
+    operands: Sequence[Operand],
+    axes: Axes | None = None,
+    mode: Mode = "default",
 ) -> tuple[BlockLayout, list[Step]]:
     """The block that a function makes of some blocks, and its steps.
 
@@ -36,11 +41,12 @@ def rowwise_block(
         name: of the blocks, for messages.
         operands: blocks with the same samples.
         axes: components and properties of the result; None for those of the first.
+        mode: what becomes of dynamic samples that are not the same.
     """
     first = operands[0].layout
     components, properties = axes or (first.components, first.properties)
-    if first.dynamic and len(operands) == 1:
-        return dynamic_rows(known, name, operands[0], (components, properties))
+    if first.dynamic:
+        return dynamic_rows(known, name, operands, (components, properties), mode)
     top = top_level(name, operands, static_samples(first, known.operation))
     inputs = (*(operand.leaf for operand in operands), *known.constants)
     own = Step(known.function, inputs, known.index, known.static, keeps_rows=True)
