@@ -1,0 +1,9 @@
+"""Losses and errors of predictions, with their explicit gradients."""
+
+from jaxmeta.learn.losses import huber as huber
+from jaxmeta.learn.losses import mae as mae
+from jaxmeta.learn.losses import mse as mse
+from jaxmeta.learn.metrics import Errors as Errors
+from jaxmeta.learn.metrics import metrics as metrics
+from jaxmeta.learn.metrics import r2 as r2
+from jaxmeta.learn.metrics import rmse as rmse
