@@ -4,6 +4,7 @@ from importlib.metadata import version as _version
 
 from jaxmeta import debug as debug
 from jaxmeta import learn as learn
+from jaxmeta import nn as nn
 from jaxmeta.core import PADDING as PADDING
 from jaxmeta.core import DynamicLabels as DynamicLabels
 from jaxmeta.core import Labels as Labels
