@@ -2,9 +2,12 @@
 
 from importlib.metadata import version as _version
 
+from jaxmeta import autodiff as autodiff
 from jaxmeta import debug as debug
 from jaxmeta import learn as learn
 from jaxmeta import nn as nn
+from jaxmeta.autodiff import grad as grad
+from jaxmeta.autodiff import value_and_grad as value_and_grad
 from jaxmeta.core import PADDING as PADDING
 from jaxmeta.core import DynamicLabels as DynamicLabels
 from jaxmeta.core import Labels as Labels

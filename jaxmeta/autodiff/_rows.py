@@ -1,0 +1,197 @@
+"""Which rows a gradient by a parameter has, and what their labels are."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxmeta.autodiff.parameters import Parameter
+from jaxmeta.core import PADDING, DynamicLabels, Labels, TensorBlock
+from jaxmeta.core.device._device_rows import in_use
+from jaxmeta.core.labels._label_values import host_array
+from jaxmeta.core.labels._label_values import host_array
+from jaxmeta.errors import InvalidError, InvalidTypeError, compose
+
+
+WHERE = "with_gradients"
+
+
+class Place(NamedTuple):
+    """A parameter and a block, and how messages name them."""
+
+    name: str
+    parameter: Parameter
+    number: int
+    blocks: int
+    block_name: str
+    block: TensorBlock
+
+    def __str__(self) -> str:
+        return f"parameter {self.name!r}, block {self.block_name}"
+
+
+class Rows(NamedTuple):
+    """The rows of the gradient of a block by a parameter.
+
+    Arguments:
+        samples: their labels.
+        sample: the row of the values that each belongs to.
+        row: the row of the parameter; None where these are all, in order.
+        used: True for rows that are no padding; None where no row is.
+        owner: that of the parameter's rows; None where every row feeds every sample.
+    """
+
+    samples: Labels | DynamicLabels
+    sample: Any
+    row: np.ndarray | None
+    used: Any
+    owner: Any
+
+    @property
+    def dense(self) -> bool:
+        """Whether every row of the parameter may feed every sample."""
+        return self.owner is None
+
+    @property
+    def static(self) -> bool:
+        """Whether it is known which rows there are before the program runs."""
+        return isinstance(self.samples, Labels)
+
+
+def rows_of(place: Place) -> Rows:
+    """The rows of the gradient of one block."""
+    owner = owner_of(place)
+    row = None
+    if owner is None:
+        samples, rows = place.block.shape[0], place.parameter.values.shape[0]
+        sample = np.repeat(np.arange(samples), rows)
+        row = np.tile(np.arange(rows), samples)
+    elif isinstance(owner, np.ndarray):
+        row = np.flatnonzero(owner != PADDING)
+        sample = owner[row]
+        row = None if len(row) == len(owner) else row
+    else:
+        sample = owner
+    labels, used = _labelled(place, sample, row)
+    return Rows(labels, sample, row, used, owner)
+
+
+def _labelled(
+    place: Place, sample: Any, row: np.ndarray | None
+) -> tuple[Labels | DynamicLabels, Any]:
+    own, above = place.parameter.samples, place.block.samples
+    names = ["sample", *place.parameter.names]
+    static = isinstance(sample, np.ndarray) and isinstance(above, Labels)
+    if not static or isinstance(own, DynamicLabels):
+        table, used = _on_device(own, above, place.block.shape[0], sample, row)
+        return DynamicLabels(names, table), used
+    columns = [sample[:, None]] + ([] if own is None else [_rows(own.values, row)])
+    if own is None:
+        _check_alone(place, sample)
+    table = np.concatenate(columns, axis=1).astype(np.int32)
+    return Labels(names, table, assume_unique=True), None
+
+
+def _on_device(own: Any, above: Any, count: Any, sample: Any, row: Any) -> tuple[Any, Any]:
+    """The table of labels that the program makes, and which of its rows are in use."""
+    sample = jnp.asarray(sample)
+    used = (sample >= 0) & (sample < count)
+    sample = jnp.where(used, sample, 0).astype(jnp.int32)
+    if isinstance(above, DynamicLabels):
+        used &= above.mask.at[sample].get(mode="fill", fill_value=False)
+    columns = [sample[:, None]]
+    if own is not None:
+        columns.append(jnp.asarray(_rows(own.values, row)))
+    if isinstance(own, DynamicLabels):
+        used &= in_use(columns[1])
+    return jnp.where(used[:, None], jnp.concatenate(columns, axis=1), PADDING), used
+
+
+def _rows(table: Any, row: np.ndarray | None) -> Any:
+    return table if row is None else table[row]
+
+
+def _check_alone(place: Place, sample: np.ndarray) -> None:
+    """Rows without labels are told apart by their sample alone."""
+    counts = np.bincount(sample, minlength=1)
+    if counts.max() > 1:
+        raise InvalidError(
+            compose(
+                f"{WHERE}: rows without labels that feed the same sample: {place}.",
+                f"sample {int(counts.argmax())} has {int(counts.max())} of them",
+                remedy="give Parameter(..., samples=...) with a label for each row.",
+            )
+        )
+
+
+# Owners ---------------------------------------------------------------------------------
+
+
+def owner_of(place: Place) -> Any:
+    """For each row the sample it feeds: of numpy if static, else of JAX; None for all."""
+    owner = place.parameter.owner
+    if callable(owner):
+        owner = owner(place.block)
+    elif isinstance(owner, list | tuple) and any(not _is_integer(x) for x in owner):
+        owner = _one_of(place, owner)
+    elif owner is None:
+        return None
+    if not isinstance(owner, jax.Array):
+        owner = host_array(owner, f"{WHERE}: the owner")
+        if owner.size == 0 or owner.dtype.kind in "iu":
+            owner = owner.astype(np.int64)  # an empty list carries no dtype of its own
+    _check_owner(place, owner)
+    return owner
+
+
+def _is_integer(given: Any) -> bool:
+    return isinstance(given, int | np.integer) and not isinstance(given, bool)
+
+
+def _one_of(place: Place, owner: Any) -> Any:
+    """That of one block, of a list with one for each."""
+    if len(owner) != place.blocks:
+        raise InvalidError(
+            compose(
+                f"{WHERE}: a list of owners must have one for each block: {place}.",
+                f"there are {len(owner)} owners and {place.blocks} blocks",
+                remedy="give one array for all blocks, or a list with one for each.",
+            )
+        )
+    return owner[place.number]
+
+
+def _check_owner(place: Place, owner: Any) -> None:
+    rows = place.parameter.values.shape[0]
+    if not jnp.issubdtype(owner.dtype, np.integer):
+        raise InvalidTypeError(
+            compose(
+                f"{WHERE}: the owner must be integers: {place}.",
+                f"found {owner.dtype}",
+                remedy="the owner of a row is the position of the sample that it feeds.",
+            )
+        )
+    if owner.shape != (rows,):
+        raise InvalidError(
+            compose(
+                f"{WHERE}: the owner must be one integer for each row: {place}.",
+                f"found shape {tuple(owner.shape)}, the parameter has {rows} rows",
+            )
+        )
+    if not isinstance(owner, np.ndarray):
+        return  # known only when the program runs: a row of no sample is padding
+    samples = place.block.shape[0]
+    outside = np.flatnonzero(((owner < 0) | (owner >= samples)) & (owner != PADDING))
+    if outside.size:
+        row = int(outside[0])
+        raise InvalidError(
+            compose(
+                f"{WHERE}: the owner of a row is no sample: {place}.",
+                f"row {row} has owner {int(owner[row])}, there are {samples} samples",
+                remedy="owners count samples from 0; jaxmeta.PADDING says that a row feeds "
+                "none.",
+            )
+        )

@@ -1,0 +1,158 @@
+"""Parameter: an array to differentiate by, and what its axes mean."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any, final
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxmeta.core import DynamicLabels, Labels
+from jaxmeta.errors import InvalidError, InvalidTypeError, compose
+
+
+@final
+@dataclasses.dataclass(frozen=True, eq=False)
+class Parameter:
+    """An array that values are differentiated by: its numbers, its labels, its owners.
+
+    Each row feeds samples of the values. Where each feeds one sample and no other (an atom
+    its system, a strain its system), `owner` says which; then gradients have one row for
+    each row of the parameter, and cost next to nothing. Without an owner every row may
+    feed every sample, and gradients have a row for each pair.
+
+    Make it where it is used, also inside traced functions: it is no pytree.
+
+    Arguments:
+        values: floating point numbers of shape ``(rows, *components)``.
+        samples: what the rows are, without ``sample``; `Labels`, or `DynamicLabels` whose
+            padding rows are no rows. None where a sample has no more than one row.
+        components: labels of the other axes, one name each.
+        owner: for each row the position of the sample that it feeds, integers of shape
+            ``(rows,)``; `jaxmeta.PADDING` where it feeds none. An array of numpy or a list
+            is static, and gradients have static samples if all others are static too; an
+            array of JAX is traced, and they are dynamic. Where blocks have samples of their
+            own: a function from a block to such an array, or a list of arrays, one for each
+            block. None where rows may feed all samples.
+
+    Raises:
+        InvalidError: for shapes that do not fit together, components with several names,
+            and samples with a dimension ``sample``.
+        InvalidTypeError: for arrays and labels of other kinds.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> atoms = Labels(["system", "atom"], [[0, 0], [0, 1], [1, 0]])
+        >>> xyz = Labels.range("xyz", 3)
+        >>> Parameter(jnp.zeros((3, 3)), atoms, [xyz], owner=[0, 0, 1]).values.shape
+        (3, 3)
+    """
+
+    values: Any
+    samples: Labels | DynamicLabels | None = None
+    components: Sequence[Labels] = ()
+    owner: Any = None
+
+    def __post_init__(self) -> None:
+        _check_array(self.values)
+        _check_components(self.components)
+        object.__setattr__(self, "components", tuple(self.components))
+        _check_samples(self.samples)
+        _check_shape(self)
+
+    @property
+    def names(self) -> list[str]:
+        """The dimensions of the labels of the rows."""
+        return [] if self.samples is None else self.samples.names
+
+
+def _check_array(values: Any) -> None:
+    if not isinstance(values, jax.Array | np.ndarray):
+        raise InvalidTypeError(
+            compose(
+                "Parameter: the values must be an array of JAX or numpy.",
+                f"found {type(values).__name__}",
+                remedy="convert it first, for instance with jnp.asarray(...).",
+            )
+        )
+    if not jnp.issubdtype(values.dtype, np.floating):
+        raise InvalidTypeError(
+            compose(
+                "Parameter: only real floating point numbers are differentiated by.",
+                f"found {values.dtype}",
+                remedy="convert on purpose, for instance with .astype(jnp.float32).",
+            )
+        )
+
+
+def _check_components(components: Any) -> None:
+    if isinstance(components, Labels) or not isinstance(components, Sequence):
+        raise InvalidTypeError(
+            compose(
+                "Parameter: the components must be a list of Labels.",
+                f"found {type(components).__name__}",
+                remedy="give [labels], or [] for no components.",
+            )
+        )
+    names: list[str] = []
+    for axis, labels in enumerate(components):
+        if not isinstance(labels, Labels):
+            raise InvalidTypeError(
+                compose(
+                    f"Parameter: component {axis} must be Labels.",
+                    f"found {type(labels).__name__}",
+                )
+            )
+        if len(labels.names) != 1 or len(labels) == 0 or labels.names[0] in names:
+            raise InvalidError(
+                compose(
+                    f"Parameter: component {axis} needs one name of its own and an entry "
+                    "or more.",
+                    f"found the names {labels.names} with {len(labels)} entries, after the "
+                    f"components {names}",
+                )
+            )
+        names.append(labels.names[0])
+
+
+def _check_samples(samples: Any) -> None:
+    if samples is None:
+        return
+    if not isinstance(samples, Labels | DynamicLabels):
+        raise InvalidTypeError(
+            compose(
+                "Parameter: the samples must be Labels or DynamicLabels.",
+                f"found {type(samples).__name__}",
+            )
+        )
+    if "sample" in samples.names:
+        raise InvalidError(
+            compose(
+                "Parameter: the samples have a dimension 'sample'.",
+                f"the names are {samples.names}",
+                remedy="leave it out: owner= says which sample a row belongs to.",
+            )
+        )
+
+
+def _check_shape(parameter: Parameter) -> None:
+    axes = [(labels.names[0], len(labels)) for labels in parameter.components]
+    if isinstance(parameter.samples, DynamicLabels):
+        axes.insert(0, ("rows", parameter.samples.capacity))
+    elif parameter.samples is not None:
+        axes.insert(0, ("rows", len(parameter.samples)))
+    shape = tuple(parameter.values.shape)
+    if parameter.samples is None and shape:
+        axes.insert(0, ("rows", shape[0]))
+    if shape != tuple(size for _, size in axes):
+        raise InvalidError(
+            compose(
+                "Parameter: the values do not fit the labels.",
+                f"the values have shape {shape}",
+                f"the labels say {', '.join(f'{name} {size}' for name, size in axes)}",
+                remedy="the shape is (rows, *components).",
+            )
+        )
