@@ -99,7 +99,12 @@ def _arithmetic() -> Iterator[Case]:
     yield Case("divide", lambda m, a: m.divide(a, 4.0), "a scalar", dynamic=True)
     yield Case("pow", lambda m, a: m.pow(a, 3), gradients=SECOND, dynamic=True)
     yield Case("abs", lambda m, a: m.abs(a), gradients=SECOND, dynamic=True)
-    yield Case("dot", _of_two("dot"), operands=operands.with_constant)
+    yield Case(
+        "dot",
+        _of_two("dot"),
+        "a constant right side",
+        operands=operands.with_constant,
+    )
     yield Case(
         "dot",
         _of_two("dot"),
@@ -207,9 +212,8 @@ def _twins(name: str, names: Any, depth: str, peer: bool = True) -> Iterator[Cas
     def of_blocks(m: Any, a: Any) -> Any:
         return by_block(m, lambda block: getattr(m, f"{name}_block")(block, names), a)
 
-    dynamic = not name.endswith("over_samples")
-    yield Case(name, of_map, peer=peer, gradients=depth, dynamic=dynamic)
-    yield Case(f"{name}_block", of_blocks, peer=peer, gradients=depth, dynamic=dynamic)
+    yield Case(name, of_map, peer=peer, gradients=depth, dynamic=True)
+    yield Case(f"{name}_block", of_blocks, peer=peer, gradients=depth, dynamic=True)
 
 
 def _selections() -> Iterator[Case]:
@@ -230,27 +234,29 @@ def _selections() -> Iterator[Case]:
         return by_block(m, lambda block: m.split_block(block, "samples", chosen)[1], a)
 
     for axis, of in (("samples", some), ("properties", one)):
-        dynamic = axis != "samples"
         yield Case(
             "slice",
             lambda m, a, axis=axis, of=of: m.slice(a, axis, of(m)),
             axis,
-            dynamic=dynamic,
+            dynamic=True,
         )
         yield Case(
             "slice_block",
             lambda m, a, axis=axis, of=of: slice_blocks(m, a, axis, of(m)),
             axis,
-            dynamic=dynamic,
+            dynamic=True,
         )
-    yield Case("split", lambda m, a: m.split(a, "samples", parts(m)), "samples")
+    yield Case(
+        "split", lambda m, a: m.split(a, "samples", parts(m)), "samples", dynamic=True
+    )
     yield Case(
         "split",
         lambda m, a: m.split(a, "properties", [one(m)]),
         "properties",
         dynamic=True,
     )
-    yield Case("split_block", lambda m, a: split_blocks(m, a, parts(m)))
+    yield Case("split_block", lambda m, a: split_blocks(m, a, parts(m)), dynamic=True)
+    yield Case("compact", lambda m, a: m.compact(a), peer=False, dynamic=True)
     for name in ("drop_blocks", "filter_blocks"):
         yield Case(
             name,
@@ -284,6 +290,7 @@ def _joins() -> Iterator[Case]:
             lambda m, a, b, axis=axis: m.join([a, b], axis, add_dimension="part"),
             axis,
             operands=operands.two,
+            dynamic=True,
         )
     yield Case(
         "join_blocks",
@@ -291,6 +298,7 @@ def _joins() -> Iterator[Case]:
             m, lambda x, y: m.join_blocks([x, y], "samples", add_dimension="part"), a, b
         ),
         operands=operands.two,
+        dynamic=True,
     )
 
 
@@ -345,14 +353,17 @@ def _moves() -> Iterator[Case]:
     yield Case(
         "TensorMap.keys_to_samples",
         lambda m, a: a.keys_to_samples("neighbor"),
+        dynamic=True,
     )
     yield Case(
         "TensorMap.keys_to_properties",
         lambda m, a: a.keys_to_properties("neighbor"),
+        dynamic=True,
     )
     yield Case(
         "TensorMap.components_to_properties",
         lambda m, a: a.components_to_properties(a.component_names or ["none"]),
+        dynamic=True,
     )
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 
-from jaxmeta.core.gradients._device_checks import in_mode
+from jaxmeta.core.device._device_checks import in_mode
 
 
 def raising() -> AbstractContextManager[None]:

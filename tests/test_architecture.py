@@ -46,13 +46,14 @@ FLOORS_OF_CORE = {
     "labels": 1,
     "layouts": 2,
     "plans": 3,
-    "gradients": 4,
-    "parts": 5,
-    "moves": 5,
-    "functions": 5,
-    "dot": 5,
-    "arithmetic": 6,
-    "blocks": 7,
+    "device": 4,
+    "gradients": 5,
+    "parts": 6,
+    "moves": 6,
+    "functions": 6,
+    "dot": 6,
+    "arithmetic": 7,
+    "blocks": 8,
 }
 
 # Who may import what beyond the standard library, jax, numpy and equinox.

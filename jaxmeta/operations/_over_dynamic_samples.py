@@ -5,17 +5,16 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+from jaxmeta.core.device._device_rows import distinct
+from jaxmeta.core.device._journeys import Journey
 from jaxmeta.core.gradients._destinations import Destination
-from jaxmeta.core.gradients._device_rows import distinct
 from jaxmeta.core.gradients._dynamic_rearrangement import (
     DynamicRearrangement,
-    Faults,
     Planned,
     added,
     averaged,
     centred,
 )
-from jaxmeta.core.gradients._journeys import Journey
 from jaxmeta.core.gradients._levels import Operand
 from jaxmeta.core.layouts._layout import BlockLayout
 from jaxmeta.core.plans._plans import Step, keep
@@ -70,7 +69,7 @@ class DynamicGroups:
             Journey(finds, distinct, columns=columns),
             combine,
             part.properties,
-            Faults(self.operation, self.asked.mode),
+            self.asked.faults(self.operation),
             dict(self.asked.capacities),
             self.asked.table(self.leaf),
         )

@@ -18,6 +18,7 @@ from jaxmeta.core.gradients._destinations import (
     Into,
     check_capacities,
     destination,
+    rows_into,
 )
 from jaxmeta.core.gradients._levels import Operand
 from jaxmeta.core.gradients._rearrangement import (
@@ -33,7 +34,6 @@ from jaxmeta.core.layouts._layout import BlockLayout
 from jaxmeta.core.plans._kernels import average_rows, sum_rows
 from jaxmeta.core.plans._plans import Plan, Step, keep, plan_for
 from jaxmeta.core.plans._results import bare, block_by_block, plan_of, run
-from jaxmeta.errors import InvalidError, InvalidTypeError, compose
 from jaxmeta.operations._over_dynamic_samples import DynamicGroups
 from jaxmeta.operations._reduction_arguments import (
     check_numbers,
@@ -120,9 +120,11 @@ class _Groups:
     ) -> _Groups:
         """What the samples of a block become without some dimensions."""
         own = static_samples(part, operation)
-        samples, target = without(own, names)
-        if asked.into is not None:
-            samples, target = _into(operation, name, own, samples, target, asked)
+        if asked.into is None:
+            samples, target = without(own, names)
+        else:
+            kept = [one for one in own.names if one not in names]
+            samples, target = rows_into(operation, name, own, kept, asked)
         return cls(samples, index_array(target))
 
     @cached_property
@@ -152,42 +154,6 @@ class _Groups:
     def after(self, steps: list[Step]) -> tuple[Groups, list[Step]]:
         """The same: nothing but index arrays is needed."""
         return self, steps
-
-
-def _into(
-    operation: str,
-    name: str,
-    own: Labels,
-    samples: Labels,
-    target: np.ndarray,
-    asked: Destination,
-) -> tuple[Labels, np.ndarray]:
-    """The samples asked for, and which of them each of the block's samples goes to."""
-    into = asked.into
-    if not isinstance(into, Labels):
-        raise InvalidTypeError(
-            compose(
-                f"{operation}: the samples of {name} are static, those of into= dynamic.",
-                remedy="pad(tensor, capacity) makes the others dynamic too.",
-            )
-        )
-    asked.finds(operation, samples.names, own.names)
-    if asked.owner is not None:
-        found = own.column(asked.owner).astype(np.int64)
-        found[(found < 0) | (found >= len(into))] = -1
-    else:
-        found = into._index.find(samples.values)[target]
-    if (found < 0).any():
-        row = int(np.flatnonzero(found < 0)[0])
-        raise InvalidError(
-            compose(
-                f"{operation}: a sample of {name} has no place in the labels given by "
-                "into=.",
-                f"the first is {own.entry(row).print()}",
-                remedy="give labels with a row for each of them.",
-            )
-        )
-    return into, found
 
 
 @dataclasses.dataclass(frozen=True)

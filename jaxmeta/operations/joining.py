@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,8 +10,11 @@ import numpy as np
 
 from jaxmeta.core import Labels, TensorBlock, TensorMap
 from jaxmeta.core.blocks._map_checks import check_same_names
+from jaxmeta.core.device._device_checks import Mode, mode
 from jaxmeta.core.gradients._arrangements import SideBySide, Stacked
+from jaxmeta.core.gradients._levels import Operand
 from jaxmeta.core.gradients._rearrangement import Rearrangement, Source, static_samples
+from jaxmeta.core.labels._names import dimension_names
 from jaxmeta.core.layouts._differences import (
     block_name,
     check_same_block,
@@ -18,6 +22,7 @@ from jaxmeta.core.layouts._differences import (
     check_same_parameters,
 )
 from jaxmeta.core.layouts._layout import BlockLayout, Layout, layout
+from jaxmeta.core.moves._dynamic_moves import aligned, under_each_other
 from jaxmeta.core.plans._key_choices import DifferentKeys, check_different_keys, common_keys
 from jaxmeta.core.plans._plans import Plan, Step, plan_for
 from jaxmeta.core.plans._results import bare, plan_of, run
@@ -77,9 +82,8 @@ def join(
     if len(tensors) == 1 and add_dimension is None:
         return tensors[0]
     layouts = tuple(bare(tensor._layout) for tensor in tensors)
-    plan = plan_for(
-        layouts[0], _plan_maps, layouts[1:], axis, different_keys, add_dimension
-    )
+    how = _How("join", axis, add_dimension, mode())
+    plan = plan_for(layouts[0], _plan_maps, layouts[1:], how, different_keys)
     return run(plan, tensors[0], tensors[1:])
 
 
@@ -102,7 +106,8 @@ def join_blocks(
     if len(blocks) == 1 and add_dimension is None:
         return blocks[0]
     layouts = tuple(block._layout for block in blocks)
-    plan = plan_for(layouts[0], _plan_blocks, layouts[1:], axis, add_dimension)
+    how = _How("join_blocks", axis, add_dimension, mode())
+    plan = plan_for(layouts[0], _plan_blocks, layouts[1:], how)
     return run(plan, blocks[0], blocks[1:])
 
 
@@ -143,31 +148,39 @@ def _checked(operation: str, several: Any, check: Any) -> list[Any]:
 _Part = tuple[int, BlockLayout, int]
 
 
+@dataclasses.dataclass(frozen=True)
+class _How:
+    """How blocks are joined; `alike` says that all properties have the same names."""
+
+    operation: str
+    axis: str
+    add_dimension: str | None
+    mode: Mode
+    alike: bool = True
+
+
 def _plan_blocks(
-    first: BlockLayout,
-    others: tuple[BlockLayout, ...],
-    axis: str,
-    add_dimension: str | None,
+    first: BlockLayout, others: tuple[BlockLayout, ...], how: _How
 ) -> Plan[Any]:
     layouts = (first, *others)
     starts = np.cumsum([0, *[part.size for part in layouts]]).tolist()
     parts = [(i, part, starts[i]) for i, part in enumerate(layouts)]
-    alike = _are_alike(layouts)
-    return plan_of(first, *_joined("join_blocks", "", axis, parts, add_dimension, alike))
+    how = dataclasses.replace(how, alike=_are_alike(layouts))
+    return plan_of(first, *_joined(how, "", parts))
 
 
 def _plan_maps(
     first: Layout,
     others: tuple[Layout, ...],
-    axis: str,
+    how: _How,
     different_keys: DifferentKeys,
-    add_dimension: str | None,
 ) -> Plan[Any]:
     maps = (first, *others)
     starts = np.cumsum([0, *[one.size for one in maps]]).tolist()
     keys = common_keys("join", maps, different_keys)
     positions = [one.keys._index.find(keys.values) for one in maps]
     alike = _are_alike([block for one in maps for block in one.blocks])
+    how = dataclasses.replace(how, alike=alike)
     steps: list[Step] = []
     blocks = []
     for index in range(len(keys)):
@@ -176,8 +189,7 @@ def _plan_maps(
             for i, (one, found) in enumerate(zip(maps, positions, strict=True))
             if found[index] >= 0
         ]
-        name = block_name(keys, index)
-        block, below = _joined("join", name, axis, parts, add_dimension, alike)
+        block, below = _joined(how, block_name(keys, index), parts)
         blocks.append(block)
         steps += below
     # Blocks that one map alone has are not compared with any other before.
@@ -190,19 +202,12 @@ def _are_alike(blocks: Sequence[BlockLayout]) -> bool:
     return len({block.properties._names for block in blocks}) <= 1
 
 
-def _joined(
-    operation: str,
-    name: str,
-    axis: str,
-    parts: list[_Part],
-    add_dimension: str | None,
-    alike: bool,
-) -> tuple[BlockLayout, list[Step]]:
+def _joined(how: _How, name: str, parts: list[_Part]) -> tuple[BlockLayout, list[Step]]:
     for _, part, _ in parts[1:]:
-        _check_alike(operation, name, parts[0][1], part)
-    if axis == "samples":
-        return _under_each_other(operation, name, parts, add_dimension)
-    return _beside_each_other(operation, name, parts, add_dimension, alike)
+        _check_alike(how.operation, name, parts[0][1], part)
+    if how.axis == "samples":
+        return _under_each_other(how, name, parts)
+    return _beside_each_other(how, name, parts)
 
 
 def _check_alike(operation: str, name: str, left: BlockLayout, right: BlockLayout) -> None:
@@ -223,18 +228,15 @@ def _check_alike(operation: str, name: str, left: BlockLayout, right: BlockLayou
 
 
 def _under_each_other(
-    operation: str, name: str, parts: list[_Part], add_dimension: str | None
+    how: _How, name: str, parts: list[_Part]
 ) -> tuple[BlockLayout, list[Step]]:
-    first = parts[0][1]
+    operation, first = how.operation, parts[0][1]
     for _, part, _ in parts[1:]:
         check_same_labels(operation, name, "properties", first.properties, part.properties)
-    samples = _concatenated(
-        operation,
-        name,
-        "samples",
-        [(i, static_samples(part, operation)) for i, part, _ in parts],
-        add_dimension,
-    )
+    if any(part.dynamic for _, part, _ in parts):
+        return _dynamic_under_each_other(how, parts)
+    labels = [(i, static_samples(part, operation)) for i, part, _ in parts]
+    samples = _concatenated(how, name, "samples", labels)
     sources = []
     start = 0
     for _, part, leaf in parts:
@@ -246,17 +248,26 @@ def _under_each_other(
     )
 
 
+def _dynamic_under_each_other(
+    how: _How, parts: list[_Part]
+) -> tuple[BlockLayout, list[Step]]:
+    first = parts[0][1]
+    names = first.sample_names
+    appended: list[tuple[int, ...]] = [() for _ in parts]
+    if how.add_dimension is not None:
+        names = dimension_names((*names, how.add_dimension), how.operation)
+        appended = [(number,) for number, _, _ in parts]
+    sources = [Operand(part, leaf) for _, part, leaf in parts]
+    return under_each_other(how.operation, sources, names, appended, first.properties)
+
+
 def _concatenated(
-    operation: str,
-    name: str,
-    axis: str,
-    several: list[tuple[int, Labels]],
-    add_dimension: str | None,
+    how: _How, name: str, axis: str, several: list[tuple[int, Labels]]
 ) -> Labels:
     names = several[0][1].names
     tables = [labels.values for _, labels in several]
-    if add_dimension is not None:
-        names = [*names, add_dimension]
+    if how.add_dimension is not None:
+        names = [*names, how.add_dimension]
         tables = [
             np.insert(table, table.shape[1], i, axis=1)
             for (i, _), table in zip(several, tables, strict=True)
@@ -266,7 +277,7 @@ def _concatenated(
     except InvalidError as error:
         raise InvalidError(
             compose(
-                f"{operation}: the joined {axis}{f' of {name}' if name else ''} are no "
+                f"{how.operation}: the joined {axis}{f' of {name}' if name else ''} are no "
                 "valid labels.",
                 str(error),
                 remedy="add_dimension= adds one that tells the tensors apart.",
@@ -275,21 +286,20 @@ def _concatenated(
 
 
 def _beside_each_other(
-    operation: str,
-    name: str,
-    parts: list[_Part],
-    add_dimension: str | None,
-    alike: bool,
+    how: _How, name: str, parts: list[_Part]
 ) -> tuple[BlockLayout, list[Step]]:
-    samples = static_samples(parts[0][1], operation)
+    operation, first = how.operation, parts[0][1]
     for _, part, _ in parts[1:]:
-        other = static_samples(part, operation)
-        check_same_labels(operation, name, "samples", samples, other)
+        check_same_block(operation, name, first, part, ("samples",), gradients=False)
     labels = [(i, part.properties) for i, part, _ in parts]
-    if alike:
-        properties = _concatenated(operation, name, "properties", labels, add_dimension)
+    if how.alike:
+        properties = _concatenated(how, name, "properties", labels)
     else:
-        properties = _renamed(labels, add_dimension)
+        properties = _renamed(labels, how.add_dimension)
+    if first.dynamic:
+        sources = [Operand(part, leaf) for _, part, leaf in parts]
+        return aligned(operation, sources, properties, how.mode)
+    samples = static_samples(first, operation)
     arrangement = SideBySide(
         range(len(parts)), [len(properties) for _, properties in labels], 0.0
     )

@@ -213,6 +213,9 @@ def _plan(own: Any, others: tuple[Any, ...], kind: Kind) -> Plan[Any]:
         index = next(indices)
         *more, condition = [other.operand(index, name, layout) for other in rest]
         operands = [condition, Operand(layout, leaf), *more]
+        if layout.dynamic and kind != "AB":
+            known = RowFunction("where", _OF_VALUES[kind], constants=(scalar,))
+            return rowwise_block(known, name, operands)
         planned, steps = rowwise_block(_CHOICES[kind], name, operands)
         if kind != "AB":
             steps[0] = Step(_OF_VALUES[kind], (condition.leaf, leaf, scalar))

@@ -9,6 +9,7 @@ import jax
 import numpy as np
 
 from jaxmeta.core import Labels, TensorBlock, TensorMap
+from jaxmeta.core.gradients._levels import Operand
 from jaxmeta.core.gradients._rearrangement import static_samples
 from jaxmeta.core.labels._names import check_dimensions
 from jaxmeta.core.layouts._layout import BlockLayout
@@ -18,6 +19,7 @@ from jaxmeta.core.plans._plans import Plan, plan_for
 from jaxmeta.core.plans._results import bare, block_by_block, plan_of, run
 from jaxmeta.errors import InvalidTypeError, compose
 from jaxmeta.operations._arguments import check_block, check_choice, check_map
+from jaxmeta.operations._dynamic_selection import selected
 
 
 Selection = Labels | Sequence[int] | np.ndarray | jax.Array
@@ -110,6 +112,8 @@ def sliced(
     """The layout of a slice and its steps; `which` selection it is, for messages."""
 
     def plan_block(part: BlockLayout, leaf: int, name: str) -> Planned:
+        if axis == "samples" and part.dynamic:
+            return selected(operation + which, Operand(part, leaf), wanted)
         labels = axis_labels(operation, axis, part)
         positions = _selected(operation + which, name, axis, labels, wanted)
         if axis == "properties":

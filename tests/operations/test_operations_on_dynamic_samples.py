@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from operations.slopes import slopes
 
 import jaxmeta as jm
 from benchmarks._cases import Case, cases
@@ -97,33 +98,6 @@ def test_derivatives_are_those_of_the_rows_in_use(name: str, rows: Any) -> None:
             used = len(own)
             np.testing.assert_allclose(array[:used], own, rtol=1e-10, atol=1e-12)
             assert (array[used:] == 0).all()
-
-
-def slopes(function: Any, tensor: TensorMap) -> list[list[np.ndarray]]:
-    """Derivatives of the sum of all that comes out, for each block and its gradients."""
-    leaves, tree = jax.tree.flatten(tensor)
-    moving = [i for i, x in enumerate(leaves) if jnp.issubdtype(x.dtype, jnp.floating)]
-
-    def total(values: list[Any]) -> Any:
-        given = list(leaves)
-        for i, x in zip(moving, values, strict=True):
-            given[i] = x
-        result = function(jax.tree.unflatten(tree, given))
-        arrays = [
-            x for x in jax.tree.leaves(result) if jnp.issubdtype(x.dtype, jnp.floating)
-        ]
-        return sum(jnp.sum(jnp.sin(x)) for x in arrays)
-
-    given = list(leaves)
-    for i, x in zip(
-        moving, jax.jit(jax.grad(total))([leaves[i] for i in moving]), strict=True
-    ):
-        given[i] = x
-    result = jax.tree.unflatten(tree, given)
-    return [
-        [np.asarray(b.values), *[np.asarray(g.values) for _, g in b.gradients()]]
-        for b in result
-    ]
 
 
 def test_what_padding_holds_does_not_matter() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from jaxmeta.core.arithmetic import _lone_blocks
-from jaxmeta.core.gradients._device_checks import Mode, mode
+from jaxmeta.core.device._device_checks import Mode, mode
 from jaxmeta.core.gradients._levels import Operand
 from jaxmeta.core.gradients._row_function import RowFunction
 from jaxmeta.core.gradients._rowwise import rowwise_block

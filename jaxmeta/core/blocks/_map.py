@@ -12,6 +12,7 @@ from jaxmeta.core.blocks import _show
 from jaxmeta.core.blocks._block import TensorBlock
 from jaxmeta.core.blocks._labelled import Labelled
 from jaxmeta.core.blocks._map_checks import checked_blocks, checked_info
+from jaxmeta.core.gradients._destinations import Capacity, Into
 from jaxmeta.core.labels._arguments import check_list
 from jaxmeta.core.labels._entry import LabelsEntry
 from jaxmeta.core.labels._labels import Labels
@@ -245,6 +246,7 @@ class TensorMap(Labelled):
         *,
         fill_value: complex = 0.0,
         sort_samples: bool = True,
+        capacity: Capacity | None = None,
     ) -> TensorMap:
         """Blocks that differ in these key dimensions become one, row under row.
 
@@ -260,13 +262,18 @@ class TensorMap(Labelled):
             fill_value: for properties that a block lacks, in gradients too, as in
                 metatensor: gradients stay exact where it is zero.
             sort_samples: sort the samples lexicographically, or keep the blocks' order.
+            capacity: for dynamic samples, room for those of the result, or a dictionary
+                with room for ``"samples"`` and for gradients by name; without it there is
+                as much as in all blocks together.
 
         Raises:
             MissingError: for a name that is no key dimension.
             InvalidError: for different components, or a name that the samples have too.
-            DynamicSamplesError: for dynamic samples.
+            DeviceCheckError: when a program runs in which rows exceed `capacity`.
         """
-        return _moves.keys_to_samples(self, keys_to_move, fill_value, sort_samples)
+        return _moves.keys_to_samples(
+            self, keys_to_move, fill_value, sort_samples, capacity
+        )
 
     def keys_to_properties(
         self,
@@ -274,6 +281,8 @@ class TensorMap(Labelled):
         *,
         fill_value: complex = 0.0,
         sort_samples: bool = True,
+        into: Into | None = None,
+        capacity: Capacity | None = None,
     ) -> TensorMap:
         """Blocks that differ in these key dimensions become one, side by side.
 
@@ -291,14 +300,21 @@ class TensorMap(Labelled):
             fill_value: for samples that a block lacks, and for rows of gradients, as in
                 metatensor: these stay exact where it is zero.
             sort_samples: sort the samples lexicographically, or keep first appearance.
+            into: the samples of the result, in this order. For dynamic samples this is
+                faster: without it, rows are sorted when the program runs.
+            capacity: for dynamic samples, as in `keys_to_samples`.
 
         Raises:
             MissingError: for a name that is no key dimension.
             InvalidError: for different components, a name that the properties have too,
-                or Labels with entries and blocks with different properties.
-            DynamicSamplesError: for dynamic samples.
+                Labels with entries and blocks with different properties, or an `into`
+                that lacks a static sample. For dynamic samples all values become NaN
+                then, unless `jaxmeta.debug` raises errors.
+            DeviceCheckError: when a program runs in which rows exceed `capacity`.
         """
-        return _moves.keys_to_properties(self, keys_to_move, fill_value, sort_samples)
+        return _moves.keys_to_properties(
+            self, keys_to_move, fill_value, sort_samples, into, capacity
+        )
 
     def components_to_properties(self, dimensions: str | Sequence[str]) -> TensorMap:
         """Component axes become part of the properties, in front, counting slowest.

@@ -8,6 +8,8 @@ from jaxmeta.core.dot._dot_gradients import gradients_of_product
 from jaxmeta.core.dot._dot_terms import product
 from jaxmeta.core.gradients._levels import Operand
 from jaxmeta.core.gradients._rearrangement import static_samples, with_properties
+from jaxmeta.core.gradients._row_function import RowFunction
+from jaxmeta.core.gradients._rowwise import rowwise_block
 from jaxmeta.core.layouts._differences import check_same_labels
 from jaxmeta.core.layouts._layout import BlockLayout, Layout, block_layout
 from jaxmeta.core.layouts._precision import (
@@ -18,7 +20,12 @@ from jaxmeta.core.layouts._precision import (
 from jaxmeta.core.plans._key_choices import DifferentKeys, check_different_keys
 from jaxmeta.core.plans._plans import Plan, Step, plan_for
 from jaxmeta.core.plans._results import bare, pair_by_pair, plan_of, run
-from jaxmeta.errors import InvalidError, InvalidTypeError, compose
+from jaxmeta.errors import (
+    DynamicSamplesError,
+    InvalidError,
+    InvalidTypeError,
+    compose,
+)
 
 
 def apply(left: Any, right: Any, different_keys: DifferentKeys = "error") -> Any:
@@ -52,6 +59,8 @@ def _block(
     _check_right(name, right)
     check_same_labels("dot", name, "properties", left.properties, right.properties)
     properties = static_samples(right, "dot")
+    if left.dynamic:
+        return _dynamic(name, Operand(left, leaf), right, right_leaf)
     if not right.gradients:
         # Linear: any depth of gradients is multiplied as the values are.
         steps = [Step(product, (leaf + i, right_leaf)) for i in range(left.size)]
@@ -61,6 +70,23 @@ def _block(
     samples = static_samples(left, "dot")
     layout = block_layout(samples, left.components, properties, gradients)
     return layout, [Step(product, (leaf, right_leaf)), *below]
+
+
+def _dynamic(
+    name: str, left: Operand, right: BlockLayout, right_leaf: int
+) -> tuple[BlockLayout, list[Step]]:
+    """Dynamic samples are multiplied row by row with a right side that is constant."""
+    if right.gradients:
+        raise DynamicSamplesError(
+            compose(
+                f"dot: {name} has dynamic samples, and the right side gradients.",
+                "which rows the product would have is only known when the program runs",
+                remedy="remove_gradients() of the right side.",
+            )
+        )
+    known = RowFunction("dot", product, frozenset({0}), constants=(right_leaf,))
+    axes = left.layout.components, static_samples(right, "dot")
+    return rowwise_block(known, name, [left], axes)
 
 
 def _check_right(name: str, right: BlockLayout) -> None:

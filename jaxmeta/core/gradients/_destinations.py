@@ -10,9 +10,10 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from jaxmeta.core.gradients._device_checks import Mode, mode
-from jaxmeta.core.gradients._device_rows import Places, distinct, found_in, placed_at
-from jaxmeta.core.gradients._journeys import Finds
+from jaxmeta.core.device._device_checks import Mode, mode, without_place
+from jaxmeta.core.device._device_rows import Places, distinct, found_in, placed_at
+from jaxmeta.core.device._journeys import Finds
+from jaxmeta.core.gradients._dynamic_rearrangement import Faults
 from jaxmeta.core.labels._dynamic import DynamicLabels
 from jaxmeta.core.labels._labels import Labels
 from jaxmeta.core.labels._names import check_dimensions
@@ -51,6 +52,11 @@ class Destination:
     def names(self) -> tuple[str, ...] | None:
         """The names of the samples asked for."""
         return self.into._names if isinstance(self.into, Labels) else self.into
+
+    def faults(self, operation: str) -> Faults:
+        """What is looked for when rows have gone."""
+        lost = None if self.into is None else without_place
+        return Faults(operation, self.mode, lost)
 
     def table(self, leaf: int) -> Labels | int | None:
         """Where the rows asked for are: `leaf` is the extra one."""
@@ -174,3 +180,47 @@ def _axes(part: BlockLayout, above: str) -> set[str]:
     for name, gradient in part.gradients:
         found |= {above + name} | _axes(gradient, f"{above}{name}/")
     return found
+
+
+# Static samples -------------------------------------------------------------------------
+
+
+def rows_into(
+    operation: str, name: str, own: Labels, kept: Sequence[str], asked: Destination
+) -> tuple[Labels, np.ndarray]:
+    """The samples asked for, and which of them each static sample of a block goes to.
+
+    Arguments:
+        operation: for messages.
+        name: of the block, for messages.
+        own: the samples of the block.
+        kept: their dimensions that the result has; without any, it has the one ``_``.
+        asked: what is asked for.
+    """
+    into = asked.into
+    if not isinstance(into, Labels):
+        raise InvalidTypeError(
+            compose(
+                f"{operation}: the samples of {name} are static, those of into= dynamic.",
+                remedy="pad(tensor, capacity) makes the others dynamic too.",
+            )
+        )
+    asked.finds(operation, kept or ["_"], own.names)
+    if asked.owner is not None:
+        found = own.column(asked.owner).astype(np.int64)
+        found[(found < 0) | (found >= len(into))] = -1
+    else:
+        columns = [own._names.index(one) for one in kept]
+        rows = own.values[:, columns] if kept else np.zeros((len(own), 1), np.int32)
+        found = into._index.find(rows)
+    if (found < 0).any():
+        first = own.entry(int(np.flatnonzero(found < 0)[0]))
+        raise InvalidError(
+            compose(
+                f"{operation}: a sample of {name} has no place in the labels given by "
+                "into=.",
+                f"the first is {first.print()}",
+                remedy="give labels with a row for each of them.",
+            )
+        )
+    return into, found

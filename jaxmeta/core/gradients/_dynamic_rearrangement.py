@@ -13,10 +13,10 @@ from typing import Any, TypeAlias
 import jax.numpy as jnp
 import numpy as np
 
-from jaxmeta.core.gradients import _device_checks as checks
-from jaxmeta.core.gradients._device_rows import Places, in_use
+from jaxmeta.core.device import _device_checks as checks
+from jaxmeta.core.device._device_rows import Places, in_use
+from jaxmeta.core.device._journeys import Journey, counts, roots, starts, travelled
 from jaxmeta.core.gradients._dynamic_rows import check_dynamic, zero_padding
-from jaxmeta.core.gradients._journeys import Journey, counts, roots, starts, travelled
 from jaxmeta.core.gradients._levels import Operand
 from jaxmeta.core.labels._labels import Labels
 from jaxmeta.core.layouts._layout import BlockLayout, Dynamic, Gradients, block_layout
@@ -36,10 +36,12 @@ class Faults:
     Arguments:
         operation: its name.
         mode: what becomes of faults (see `_device_checks.py`).
+        lost: the message for rows that were lost; None where none can be.
     """
 
     operation: str
     mode: checks.Mode
+    lost: Callable[[str, str, int], str] | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -185,9 +187,9 @@ def _checked(x: Any, path: Sequence[Places], form: Form) -> Any:
         message = partial(checks.too_small, operation, form.axis) if raises else None
         numbers = places.needed, jnp.asarray(capacity, jnp.int32)
         x = checks.guarded(x, places.needed > capacity, message, *numbers)
-    if form.tables and form.depth == 1:
+    if form.faults.lost is not None and form.depth == 1:
         raises = wanted == "raise" or discrete
-        message = partial(checks.without_place, operation, form.axis) if raises else None
+        message = partial(form.faults.lost, operation, form.axis) if raises else None
         x = checks.guarded(x, places.lost > 0, message, places.lost)
     return x
 
@@ -219,8 +221,9 @@ def centred(arrays: Sequence[Any], columns: Sequence[Any], path: Sequence[Places
 
 
 def in_place(arrays: Sequence[Any], columns: Sequence[Any], path: Sequence[Places]) -> Any:
-    """The rows that go somewhere, where they are; the others zero."""
-    return zero_padding(arrays[0], path[-1].target < arrays[0].shape[0])
+    """The rows that go somewhere, where they are, the others zero; sources as they come."""
+    rows = _stacked(arrays)
+    return zero_padding(rows, path[-1].target < rows.shape[0])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -241,7 +244,8 @@ class Under:
                 fill_properties(x, own, self.fill)
                 for x, own in zip(arrays, columns, strict=True)
             ]
-        return added(arrays, (), path)
+        places = path[-1]
+        return _at(_stacked(arrays), places.target, places.labels.shape[0])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -272,9 +276,25 @@ class Beside:
             if source >= 0:
                 x, start = arrays[source], begins[source]
                 target = places.target[start : start + x.shape[0]]
-                piece = piece.at[target].set(x, mode="drop")
+                piece = _or_fill(_at(x, target, shape[0]), target, fill)
             pieces.append(piece)
         return zero_padding(jnp.concatenate(pieces, axis=-1), used)
+
+
+def _at(x: Any, target: Any, size: Any) -> Any:
+    """Rows where they go, at most one each; zero elsewhere."""
+    if jnp.issubdtype(x.dtype, jnp.inexact):
+        return sum_rows(x, target, size)  # derivatives are simpler than those of setting
+    return jnp.zeros((size, *x.shape[1:]), x.dtype).at[target].set(x, mode="drop")
+
+
+def _or_fill(x: Any, target: Any, fill: complex) -> Any:
+    """Rows that something went to, the others filled."""
+    if fill == 0:
+        return x
+    there = jnp.zeros(x.shape[:1], bool).at[target].set(True, mode="drop")
+    there = there.reshape(-1, *_ones(x))
+    return jnp.where(there, x, jnp.asarray(fill, x.dtype))
 
 
 def _stacked(arrays: Sequence[Any]) -> Any:

@@ -22,8 +22,8 @@ from typing import Any, TypeAlias
 import jax
 import jax.numpy as jnp
 
-from jaxmeta.core.gradients import _device_checks as checks
-from jaxmeta.core.gradients._device_rows import in_use
+from jaxmeta.core.device import _device_checks as checks
+from jaxmeta.core.device._device_rows import in_use
 from jaxmeta.core.gradients._gradients import mapped, push_forward
 from jaxmeta.core.gradients._levels import Operand, Sides, same_extra
 from jaxmeta.core.gradients._row_function import RowFunction
@@ -196,6 +196,9 @@ def _opened(arguments: Sequence[Any]) -> tuple[Any, Any, Any, Any, Form]:
     xs = [next(taken) for _ in range(form.values)]
     tangents = [next(taken) if moving else None for moving in form.moving]
     labels = [next(taken) for _ in range(form.labels)]
+    for other in labels[1:]:
+        if other.shape != labels[0].shape:
+            raise _other_capacity(form, labels[0].shape[0], other.shape[0])
     return xs, tangents, labels, [*taken], form
 
 
@@ -210,8 +213,6 @@ def _same_rows(x: Any, labels: Sequence[Any], form: Form) -> Any:
     for other in labels[1:]:
         if other is first:
             continue
-        if other.shape != first.shape:
-            raise _other_capacity(operation, form.name, first.shape[0], other.shape[0])
         different = (first != other).any(axis=1).sum(dtype=jnp.int32)
         raises = form.mode == "raise" or not jnp.issubdtype(x.dtype, jnp.inexact)
         message = partial(checks.differ, operation, form.name) if raises else None
@@ -262,10 +263,10 @@ def _too_deep(operation: str, name: str) -> DynamicSamplesError:
     )
 
 
-def _other_capacity(operation: str, name: str, left: Any, right: Any) -> NotEqualError:
+def _other_capacity(form: Form, left: Any, right: Any) -> NotEqualError:
     return NotEqualError(
         compose(
-            f"{operation}: the {name} have another capacity in another operand.",
+            f"{form.known.operation}: the {form.name} have another capacity in another operand.",
             f"the first has room for {left} rows, the other for {right}",
             remedy="pad() both to the same capacity.",
         )

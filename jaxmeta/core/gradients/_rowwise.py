@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeAlias
 
-from jaxmeta.core.gradients._device_checks import Mode
+from jaxmeta.core.device._device_checks import Mode
 from jaxmeta.core.gradients._dynamic_rows import dynamic_rows
 from jaxmeta.core.gradients._gradient_steps import first_order, linear_order
 from jaxmeta.core.gradients._levels import Level, Operand, top_level

@@ -6,11 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from jaxmeta.core.gradients._rearrangement import static_samples
 from jaxmeta.core.labels._labels import Labels
 from jaxmeta.core.layouts._layout import BlockLayout, Layout, block_layout
 from jaxmeta.core.plans._kernels import components_last
-from jaxmeta.core.plans._plans import Plan, Step
+from jaxmeta.core.plans._plans import Plan, Step, keep
 from jaxmeta.core.plans._results import block_by_block, plan_of
 
 
@@ -41,8 +40,8 @@ def _fold(
 ) -> tuple[BlockLayout, list[Step]]:
     own_names = part.component_names
     axes = tuple(1 + own_names.index(name) for name in names)
-    static_samples(part, "components_to_properties")
     steps = [Step(components_last, (leaf,), (), (axes,))]
+    steps += [keep(leaf + 1)] if part.dynamic else []
     gradients = []
     for name, gradient in part.gradients:
         result, below = _fold(gradient, leaf + part.offsets[name], names, properties)

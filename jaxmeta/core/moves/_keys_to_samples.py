@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 
 from jaxmeta.core.gradients._arrangements import Stacked
+from jaxmeta.core.gradients._destinations import Destination, check_capacities
+from jaxmeta.core.gradients._levels import Operand
 from jaxmeta.core.gradients._rearrangement import (
     Rearrangement,
     Source,
@@ -16,15 +18,19 @@ from jaxmeta.core.gradients._rearrangement import (
 from jaxmeta.core.labels._labels import Labels
 from jaxmeta.core.layouts._layout import BlockLayout, Layout, layout
 from jaxmeta.core.moves import _move_checks as checks
+from jaxmeta.core.moves._dynamic_moves import stacked
 from jaxmeta.core.moves._key_groups import key_groups, moved_columns
 from jaxmeta.core.plans._plans import Plan, Step
 from jaxmeta.core.plans._results import plan_of
 from jaxmeta.core.rows._rows import sorted_order
 
 
-def plan(own: Layout, names: tuple[str, ...], fill: complex, sort: bool) -> Plan[Any]:
+def plan(
+    own: Layout, names: tuple[str, ...], fill: complex, sort: bool, asked: Destination
+) -> Plan[Any]:
     """Blocks that differ in some key dimensions, row under row."""
     operation = "keys_to_samples"
+    check_capacities(operation, asked, own)
     keys, groups = key_groups(own.keys, names)
     moved = moved_columns(own.keys, names)
     blocks = []
@@ -33,17 +39,43 @@ def plan(own: Layout, names: tuple[str, ...], fill: complex, sort: bool) -> Plan
         parts = [own.blocks[i] for i in group]
         checks.same_components(operation, own.keys, group, parts)
         checks.no_clash(operation, "samples", parts[0].sample_names, names)
-        samples, targets = _stacked_samples(parts, moved[group], names, sort)
-        sources = [
-            Source(part, own.offsets[i], target)
-            for part, i, target in zip(parts, group, targets, strict=True)
+        operands = [
+            Operand(part, own.offsets[i]) for part, i in zip(parts, group, strict=True)
         ]
-        properties, columns = _union([part.properties for part in parts])
-        rearrangement = Rearrangement(Stacked(columns, fill), properties, "sorted")
-        block, below = rearrangement.block(sources, samples)
+        if any(part.dynamic for part in parts):
+            block, below = stacked(
+                operation,
+                operands,
+                (*parts[0].sample_names, *names),
+                [tuple(key) for key in moved[group].tolist()],
+                _union([part.properties for part in parts]),
+                fill,
+                sort,
+                asked,
+            )
+        else:
+            block, below = _static(operands, moved[group], names, fill, sort)
         blocks.append(block)
         steps += below
     return plan_of(own, layout(keys, tuple(blocks)), steps)
+
+
+def _static(
+    operands: list[Operand],
+    moved: np.ndarray,
+    names: tuple[str, ...],
+    fill: complex,
+    sort: bool,
+) -> tuple[BlockLayout, list[Step]]:
+    parts = [operand.layout for operand in operands]
+    samples, targets = _stacked_samples(parts, moved, names, sort)
+    sources = [
+        Source(operand.layout, operand.leaf, target)
+        for operand, target in zip(operands, targets, strict=True)
+    ]
+    properties, columns = _union([part.properties for part in parts])
+    rearrangement = Rearrangement(Stacked(columns, fill), properties, "sorted")
+    return rearrangement.block(sources, samples)
 
 
 def _stacked_samples(

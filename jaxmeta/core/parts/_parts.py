@@ -28,10 +28,14 @@ class Parts(Plan[Layout]):
         parts: Sequence[tuple[Layout | BlockLayout, list[Step]]],
         values: Sequence[tuple[int, ...]] = (),
     ) -> None:
-        self.parts = tuple([None if part is own else part for part, _ in parts])
+        # Dynamic samples have one layout, whichever of them stay.
+        whole = [part is own and _hands_through(below) for part, below in parts]
+        several = list(zip(parts, whole, strict=True))
+        self.parts = tuple([None if same else part for (part, _), same in several])
         self.values = tuple(values)
-        steps = [step for part, below in parts if part is not own for step in below]
-        super().__init__(None, steps)
+        super().__init__(
+            None, [step for (_, below), same in several if not same for step in below]
+        )
 
     def results(self) -> tuple[Any, ...]:
         """The layouts of the parts."""
@@ -50,6 +54,10 @@ class Parts(Plan[Layout]):
             check_shares([data], rows_stay=False)
         leaves = iter(self.run(data._leaves))
         return [data if part is None else _cut(data, part, leaves) for part in self.parts]
+
+
+def _hands_through(steps: Sequence[Step]) -> bool:
+    return all(step.kernel is None for step in steps)
 
 
 def _cut(data: Any, part: Layout | BlockLayout, leaves: Iterator[Any]) -> Any:

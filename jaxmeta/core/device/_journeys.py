@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 
 import jax.numpy as jnp
 
-from jaxmeta.core.gradients._device_rows import Places, in_use
+from jaxmeta.core.device._device_rows import Places, in_use
 from jaxmeta.core.labels._dynamic import PADDING
 
 

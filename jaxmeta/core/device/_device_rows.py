@@ -7,6 +7,7 @@ which may be symbolic.
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any, NamedTuple
 
 import jax
@@ -49,7 +50,7 @@ def positions(rows: Any, table: Any) -> Any:
     """For each row its position in a table of distinct rows; the table's size if it has
     no such row, or the row is padding.
     """
-    size = table.shape[0]
+    table, size = jnp.asarray(table), table.shape[0]
     if isinstance(size, int) and size == 0:
         return jnp.zeros(rows.shape[:1], jnp.int32)
     ordered, order = sorted_rows(table)
@@ -119,13 +120,18 @@ def found_in(rows: Any, table: Any) -> Places:
 
 def placed_at(rows: Any, target: Any, table: Any) -> Places:
     """The rows of a table, where each row goes to a known one of them."""
-    size = table.shape[0]
+    table, size = jnp.asarray(table), table.shape[0]
     inside = (target >= 0) & (target < size) & in_use(rows)
     there = in_use(table).at[target].get(mode="fill", fill_value=False)
     target = jnp.where(inside & there, target, size)
     lost = (in_use(rows) & (target == size)).sum(dtype=jnp.int32)
     needed = jnp.zeros((), jnp.int32)
-    return Places(jnp.asarray(table), target, needed, lost)
+    return Places(table, target, needed, lost)
+
+
+def as_they_are(rows: Any, capacity: Any) -> Places:
+    """The rows where they are, padding between them."""
+    return kept_in_place(rows, in_use(rows))
 
 
 def kept_in_place(rows: Any, kept: Any) -> Places:
@@ -135,3 +141,44 @@ def kept_in_place(rows: Any, kept: Any) -> Places:
     none = jnp.zeros((), jnp.int32)
     target = jnp.where(kept, numbers, rows.shape[0])
     return Places(jnp.where(kept[:, None], rows, PADDING), target, none, none)
+
+
+def distinct_by_appearance(rows: Any, capacity: Any) -> Places:
+    """The distinct rows in the order in which they come first."""
+    size = rows.shape[0]
+    found = distinct(rows, size)
+    numbers = jax.lax.iota(jnp.int32, size)
+    first = jnp.full((size,), size, jnp.int32).at[found.target].min(numbers, mode="drop")
+    _, order = jax.lax.sort((first, numbers), num_keys=1)
+    rank = jnp.zeros_like(order).at[order].set(numbers)
+    target = rank.at[found.target].get(mode="fill", fill_value=capacity)
+    target = jnp.minimum(target, capacity)
+    labels = jnp.full((capacity, rows.shape[1]), PADDING, jnp.int32)
+    labels = labels.at[target].set(rows, mode="drop")
+    return Places(labels, target, found.needed, found.lost)
+
+
+@dataclasses.dataclass(frozen=True)
+class Selected:
+    """Rows stay where some of their columns are in a table; the others go nowhere."""
+
+    columns: tuple[int, ...]
+
+    def __call__(self, rows: Any, table: Any, capacity: Any) -> Places:
+        """The places of rows."""
+        some = jnp.stack([rows[:, i] for i in self.columns], axis=1)
+        return kept_in_place(rows, positions(some, table) < table.shape[0])
+
+
+@dataclasses.dataclass(frozen=True)
+class Aligned:
+    """Several sources with the same rows in the same order, which become one."""
+
+    sources: int
+
+    def __call__(self, rows: Any, capacity: Any) -> Places:
+        """The places of rows; lost are those that are not the same."""
+        every = rows.reshape(self.sources, -1, rows.shape[1])
+        lost = (every != every[:1]).any(axis=(0, 2)).sum(dtype=jnp.int32)
+        alone = as_they_are(every[0], capacity)
+        return Places(alone.labels, jnp.tile(alone.target, self.sources), lost * 0, lost)

@@ -71,7 +71,7 @@ def _raise(message: partial[str], fault: Any, *numbers: Any) -> None:
 def too_small(operation: str, axis: str, needed: int, capacity: int) -> str:
     """The message for rows without room."""
     return compose(
-        f"{operation}: the capacity for the {axis} is too small.",
+        f"{operation}: the capacity for {axis!r} is too small.",
         f"there are {needed} rows, the capacity is {capacity}",
         remedy=f"give a capacity of at least {needed}.",
     )

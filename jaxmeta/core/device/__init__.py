@@ -1,0 +1,1 @@
+"""Rows while a program runs: found, moved and checked on the device."""
