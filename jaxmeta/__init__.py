@@ -3,6 +3,7 @@
 from importlib.metadata import version as _version
 
 from jaxmeta import autodiff as autodiff
+from jaxmeta import data as data
 from jaxmeta import debug as debug
 from jaxmeta import learn as learn
 from jaxmeta import nn as nn
@@ -37,6 +38,7 @@ from jaxmeta.operations.block_selection import filter_blocks as filter_blocks
 from jaxmeta.operations.checks import checks_enabled as checks_enabled
 from jaxmeta.operations.checks import unsafe_disable_checks as unsafe_disable_checks
 from jaxmeta.operations.checks import unsafe_enable_checks as unsafe_enable_checks
+from jaxmeta.operations.compacting import compact as compact
 from jaxmeta.operations.conversion import block_from_array as block_from_array
 from jaxmeta.operations.conversion import one_hot as one_hot
 from jaxmeta.operations.creation import empty_like as empty_like

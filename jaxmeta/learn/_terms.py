@@ -10,8 +10,8 @@ import jax
 import jax.numpy as jnp
 
 from jaxmeta.core import DynamicLabels, TensorBlock, TensorMap
-from jaxmeta.core.gradients._device_checks import differ, guarded, mode
-from jaxmeta.core.gradients._device_rows import in_use
+from jaxmeta.core.device._device_checks import differ, guarded, mode
+from jaxmeta.core.device._device_rows import in_use
 from jaxmeta.learn._matching import VALUES, Pair, chains, check_maps, check_precision
 from jaxmeta.learn._weights import checked_weights, sizes_of
 

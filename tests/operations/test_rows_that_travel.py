@@ -273,7 +273,7 @@ REFUSED: dict[str, tuple[Callable[[], Any], type[JaxmetaError], str]] = {
     "other capacities": (
         lambda: PADDED + jm.pad(chain(4, seed=1), {"samples": 7, "g": 12}),
         NotEqualError,
-        "another capacity.*room for 6 rows, the other for 7",
+        "other capacities.*room for 6 rows, the other for 7",
     ),
     "static beside dynamic": (
         lambda: jm.join([PADDED, jm.unpad(OTHER)], "samples"),

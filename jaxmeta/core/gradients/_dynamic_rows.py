@@ -266,7 +266,7 @@ def _too_deep(operation: str, name: str) -> DynamicSamplesError:
 def _other_capacity(form: Form, left: Any, right: Any) -> NotEqualError:
     return NotEqualError(
         compose(
-            f"{form.known.operation}: the {form.name} have another capacity in another operand.",
+            f"{form.known.operation}: operands have other capacities for the {form.name}.",
             f"the first has room for {left} rows, the other for {right}",
             remedy="pad() both to the same capacity.",
         )
