@@ -10,8 +10,6 @@ import numpy as np
 
 from jaxmeta.autodiff.parameters import Parameter
 from jaxmeta.core import PADDING, DynamicLabels, Labels, TensorBlock
-from jaxmeta.core.device._device_rows import in_use
-from jaxmeta.core.labels._label_values import host_array
 from jaxmeta.core.labels._label_values import host_array
 from jaxmeta.errors import InvalidError, InvalidTypeError, compose
 
@@ -106,7 +104,7 @@ def _on_device(own: Any, above: Any, count: Any, sample: Any, row: Any) -> tuple
     if own is not None:
         columns.append(jnp.asarray(_rows(own.values, row)))
     if isinstance(own, DynamicLabels):
-        used &= in_use(columns[1])
+        used &= _rows(own.mask, row)
     return jnp.where(used[:, None], jnp.concatenate(columns, axis=1), PADDING), used
 
 
