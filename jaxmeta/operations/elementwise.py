@@ -33,12 +33,12 @@ def exp(A: T) -> T:
     (\nabla_y \nabla_x A + \nabla_x A \nabla_y A)`.
 
     Arguments:
-        A: any map or block of real or complex numbers with static samples.
+        A: any map or block of real or complex numbers.
 
     Raises:
         InvalidTypeError: for integers and bools, whose results would be none.
         NestedGradientsError: where a first derivative is missing, or at a third order.
-        DynamicSamplesError: for dynamic samples.
+        DynamicSamplesError: for gradients of gradients with dynamic samples.
 
     Example:
         >>> from jaxmeta import Labels
@@ -130,12 +130,12 @@ def square(A: T) -> T:
     \nabla_y \nabla_x A + 2 \nabla_x A \nabla_y A`. Squares of complex numbers are complex.
 
     Arguments:
-        A: any map or block of numbers with static samples.
+        A: any map or block of numbers.
 
     Raises:
         InvalidTypeError: for bools, and for gradients of integers.
         NestedGradientsError: where a first derivative is missing, or at a third order.
-        DynamicSamplesError: for dynamic samples.
+        DynamicSamplesError: for gradients of gradients with dynamic samples.
 
     Example:
         >>> from jaxmeta import Labels

@@ -64,7 +64,7 @@ def join(
             blocks that one map alone has are not of the kind of the others.
         InvalidTypeError: for what is no list of maps, for dtypes that differ, and for an
             `add_dimension` that is no name.
-        DynamicSamplesError: for dynamic samples.
+        DynamicSamplesError: for dynamic samples beside static ones.
 
     Example:
         >>> import jax.numpy as jnp

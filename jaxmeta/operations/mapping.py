@@ -41,8 +41,8 @@ def map_samples(
 
     Arguments:
         function: from an array of one sample to another one of the same dtype.
-        tensor: any map or block with static samples; with gradients if the function can
-            be differentiated forwards.
+        tensor: any map or block; with gradients if the function can be differentiated
+            forwards.
         properties: of the result; one for all blocks, or a list with one for each. None
             keeps those of the tensor, and their number must stay the same.
         components: of the result, as a list; for each block, as a list of lists. None
@@ -53,7 +53,7 @@ def map_samples(
         InvalidTypeError: when it has another dtype, or is not one array; for labels of
             another type, and for what is neither a map nor a block.
         NestedGradientsError: where a first derivative is missing, or at a third order.
-        DynamicSamplesError: for dynamic samples.
+        DynamicSamplesError: for gradients of gradients with dynamic samples.
 
     Example:
         >>> import jax.numpy as jnp

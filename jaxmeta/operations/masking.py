@@ -38,13 +38,12 @@ def mask(predicate: Callable[..., Any], tensor: T) -> T:
             properties to bools of the same shape, as ``lambda x: x > 0`` or `jax.numpy`'s
             ``isfinite``. Of two maps compare the difference. It is called as by
             `map_samples`.
-        tensor: any map or block with static samples.
+        tensor: any map or block; padding of dynamic samples is False.
 
     Raises:
         InvalidTypeError: for a predicate that gives no bools, and for what is neither a map
             nor a block.
         InvalidError: for one that gives another shape.
-        DynamicSamplesError: for dynamic samples.
 
     Example:
         >>> from jaxmeta import Labels
@@ -77,7 +76,7 @@ def where(condition: T, A: T | Any, B: T | Any) -> T:
         NotEqualError: when the metadata differ; the message tells the first difference.
         InvalidTypeError: for a condition that is no map of bools, for another dtype.
         InvalidError: for a condition with gradients.
-        DynamicSamplesError: for dynamic samples.
+        DynamicSamplesError: for gradients of gradients with dynamic samples.
 
     Example:
         >>> from jaxmeta import Labels

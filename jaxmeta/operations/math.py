@@ -29,7 +29,8 @@ def add(
 
     Raises:
         NotEqualError: when the metadata differ; the message tells the first difference.
-        DynamicSamplesError: for dynamic samples.
+            Dynamic samples are compared when a program runs: where they differ, values are
+            NaN, unless `jaxmeta.debug` raises errors.
         InvalidTypeError: for another dtype, or an operand that is no map and no scalar.
         InvalidError: for another word than these for `different_keys`.
 
@@ -130,7 +131,7 @@ def pow(A: TensorMap, B: float | Any) -> TensorMap:
     :math:`B A^{B-1} \nabla_y \nabla_x A + B (B-1) A^{B-2} \nabla_x A \nabla_y A`.
 
     Arguments:
-        A: any map with static samples.
+        A: any map.
         B: a scalar of the same kind of number; a negative or traced one needs values that
             are no integers. Powers of integers wrap around where they are too large, as
             those of numpy.
@@ -139,7 +140,7 @@ def pow(A: TensorMap, B: float | Any) -> TensorMap:
         InvalidTypeError: for an exponent that is a map, or of another kind of number; for
             bools.
         NestedGradientsError: where a first derivative is missing, or at a third order.
-        DynamicSamplesError: for dynamic samples.
+        DynamicSamplesError: for gradients of gradients with dynamic samples.
 
     Example:
         >>> import jax.numpy as jnp
@@ -160,12 +161,12 @@ def abs(A: TensorMap) -> TensorMap:
     :math:`\mathrm{sign}(A) \nabla A` for real values and zero where :math:`A = 0`.
 
     Arguments:
-        A: any map with static samples.
+        A: any map.
 
     Raises:
         InvalidTypeError: for what is no map, and for gradients of integers.
         NestedGradientsError: where a first derivative is missing, or at a third order.
-        DynamicSamplesError: for dynamic samples.
+        DynamicSamplesError: for gradients of gradients with dynamic samples.
 
     Example:
         >>> import jax.numpy as jnp
@@ -195,7 +196,7 @@ def dot(A: TensorMap, B: TensorMap, different_keys: DifferentKeys = "error") -> 
     :math:`A (\nabla_y \nabla_x B)^T`. (metatensor refuses gradients of `B`.)
 
     Arguments:
-        A: any map with static samples.
+        A: any map.
         B: a map with the same keys (in any order) and properties, without components.
         different_keys: what to do with keys that only one map has: ``"error"``, or leave
             them out (``"intersection"``). With ``"union"`` no key may be missing, because
@@ -209,7 +210,7 @@ def dot(A: TensorMap, B: TensorMap, different_keys: DifferentKeys = "error") -> 
         InvalidTypeError: for an operand that is no map, for another dtype, for bools and
             integers of less than 32 bits, whose sums wrap around, and for gradients of
             integers that the product rule would need.
-        DynamicSamplesError: for dynamic samples.
+        DynamicSamplesError: for dynamic samples of `B`, or beside its gradients.
         NestedGradientsError: when `B` has gradients and there is a gradient by x and y on
             one side, but none by y.
 

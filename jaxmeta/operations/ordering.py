@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from jax.core import Tracer
 
-from jaxmeta.core import Labels, TensorBlock, TensorMap
+from jaxmeta.core import Labels, TensorBlock, TensorMap, unpad
 from jaxmeta.core.gradients._rearrangement import static_samples
 from jaxmeta.core.labels._arguments import check_bool
 from jaxmeta.core.labels._names import check_dimensions, dimension_names
@@ -16,7 +17,14 @@ from jaxmeta.core.layouts._layout import BlockLayout, Layout, layout
 from jaxmeta.core.plans._plans import Plan, Step, plan_for
 from jaxmeta.core.plans._results import bare, plan_of, run
 from jaxmeta.core.rows._rows import sorted_order, unique_rows
-from jaxmeta.errors import InvalidError, InvalidTypeError, MissingError, choices, compose
+from jaxmeta.errors import (
+    DynamicSamplesError,
+    InvalidError,
+    InvalidTypeError,
+    MissingError,
+    choices,
+    compose,
+)
 from jaxmeta.operations._arguments import check_block, check_choice, check_map
 from jaxmeta.operations._sorting import Sorting
 
@@ -85,7 +93,7 @@ def unique_metadata(
     Values and gradients are not looked at: the result is labels, made of labels alone.
 
     Arguments:
-        tensor: any map; its samples must be static if they are asked for.
+        tensor: any map; dynamic samples can be asked for outside of traced functions.
         axis: ``"samples"`` or ``"properties"``.
         names: the dimensions to look at, at least one, in the order of the result.
         gradient: look at the gradients of this name instead of the values; ``"a/b"`` is
@@ -95,7 +103,7 @@ def unique_metadata(
         MissingError: for a dimension or a gradient that is not there.
         InvalidError: for another axis, or no name at all.
         InvalidTypeError: for names that are no strings.
-        DynamicSamplesError: for dynamic samples.
+        DynamicSamplesError: for dynamic samples that are traced.
 
     Example:
         >>> import jax.numpy as jnp
@@ -190,10 +198,28 @@ def _unique(operation: str, data: Any, axis: Any, names: Any, gradient: Any) -> 
                 remedy=f"give one or more names of the {axis}.",
             )
         )
+    if axis == "samples":
+        data = _known_samples(operation, data)
     own = bare(data._layout)
     path = () if gradient is None else tuple(gradient.split("/"))
     key = (_unique_labels, (operation, axis, wanted, path))
     return own.plans.get(key, lambda: _unique_labels(own, *key[1]))
+
+
+def _known_samples(operation: str, data: Any) -> Any:
+    """The data with static samples: dynamic ones are known where nothing is traced."""
+    layout = data._layout
+    blocks = (layout,) if isinstance(layout, BlockLayout) else layout.blocks
+    if not any(block.dynamic for block in blocks):
+        return data
+    if any(isinstance(leaf, Tracer) for leaf in data._leaves):
+        raise DynamicSamplesError(
+            compose(
+                f"{operation}: the samples are traced by JAX, but labels are static.",
+                remedy="call it outside of the traced function.",
+            )
+        )
+    return unpad(data)
 
 
 def _unique_labels(

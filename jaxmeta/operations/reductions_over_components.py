@@ -18,12 +18,11 @@ def sum_over_components(
     \nabla A_m`; the components that a gradient has of its own stay.
 
     Arguments:
-        tensor: any map with static samples.
+        tensor: any map.
         component_names: those to sum over; None is all components of the values.
 
     Raises:
         MissingError: for a name that is no component of the values.
-        DynamicSamplesError: for dynamic samples.
         InvalidTypeError: for bools, and for integers of less than 32 bits, whose sums
             would soon wrap around; for names that are no strings.
 

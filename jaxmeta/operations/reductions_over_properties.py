@@ -18,13 +18,12 @@ def sum_over_properties(
     row by row.
 
     Arguments:
-        tensor: any map with static samples.
+        tensor: any map.
         property_names: the dimensions that disappear. The properties of the result are
             sorted; when no dimension is left they are ``Labels.single()``.
 
     Raises:
         MissingError: for a name that is no property dimension.
-        DynamicSamplesError: for dynamic samples.
         InvalidTypeError: for bools, and for integers of less than 32 bits, whose sums
             would soon wrap around; for names that are no strings.
 

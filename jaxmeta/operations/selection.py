@@ -34,7 +34,8 @@ def slice(tensor: TensorMap, axis: str, selection: Selection) -> TensorMap:
     Gradients of gradients follow. A block may end up with no rows.
 
     Arguments:
-        tensor: any map; its samples must be static if some of them are selected.
+        tensor: any map. Dynamic samples are selected by labels alone; they stay where they
+            are, with padding between them, until `compact` moves them together.
         axis: ``"samples"`` or ``"properties"``.
         selection: `Labels` with some or all names of the axis: every entry that matches
             is kept; or positions, without repetition. Samples come in the order of the
@@ -47,7 +48,7 @@ def slice(tensor: TensorMap, axis: str, selection: Selection) -> TensorMap:
         OutOfRangeError: for positions that are not there.
         MissingError: for names that the axis lacks.
         InvalidTypeError: for a selection that is neither, as a mask.
-        DynamicSamplesError: for dynamic samples.
+        DynamicSamplesError: for positions of dynamic samples.
 
     Example:
         >>> import jax.numpy as jnp

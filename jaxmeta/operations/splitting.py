@@ -28,7 +28,7 @@ def split(tensor: TensorMap, axis: str, selections: Sequence[Selection]) -> list
     are made together. Selections may overlap, and need not cover the axis.
 
     Arguments:
-        tensor: any map; its samples must be static if it is split along them.
+        tensor: any map; dynamic samples as for `slice`.
         axis: ``"samples"`` or ``"properties"``.
         selections: a list of what `slice` takes: `Labels`, or positions.
 

@@ -294,8 +294,11 @@ def test_unique_metadata_of_dynamic_samples() -> None:
     assert jm.unique_metadata(padded, "properties", "n") == jm.unique_metadata(
         tensor, "properties", "n"
     )
-    with pytest.raises(DynamicSamplesError, match=r"^unique_metadata: .*dynamic"):
-        jm.unique_metadata(padded, "samples", "system")
+    assert jm.unique_metadata(padded, "samples", "system") == jm.unique_metadata(
+        tensor, "samples", "system"
+    )
+    with pytest.raises(DynamicSamplesError, match=r"^unique_metadata: .*traced by JAX"):
+        jax.jit(lambda t: jm.unique_metadata(t, "samples", "system").values)(padded)
 
 
 def test_what_unique_metadata_refuses() -> None:

@@ -134,6 +134,9 @@ def _plan(
         trial.check(name, layout, axes)
         if dtypes[1] is not None:
             return rowwise_block(known, name, [Operand(layout, leaf)], axes)
+        if layout.dynamic:
+            alone = block_layout(layout.samples, layout.components, layout.properties)
+            return rowwise_block(known, name, [Operand(alone, leaf)], axes)
         samples = static_samples(layout, operation)
         values = Step(_of_rows, (leaf, *constants), (), (function,))
         return block_layout(samples, *axes), [values]
