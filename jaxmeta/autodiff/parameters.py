@@ -139,14 +139,14 @@ def _check_samples(samples: Any) -> None:
 
 
 def _check_shape(parameter: Parameter) -> None:
-    axes = [(labels.names[0], len(labels)) for labels in parameter.components]
-    if isinstance(parameter.samples, DynamicLabels):
-        axes.insert(0, ("rows", parameter.samples.capacity))
-    elif parameter.samples is not None:
-        axes.insert(0, ("rows", len(parameter.samples)))
-    shape = tuple(parameter.values.shape)
-    if parameter.samples is None and shape:
-        axes.insert(0, ("rows", shape[0]))
+    shape, samples = tuple(parameter.values.shape), parameter.samples
+    if isinstance(samples, DynamicLabels):
+        rows = samples.capacity
+    elif samples is not None:
+        rows = len(samples)
+    else:
+        rows = shape[0] if shape else 1
+    axes = [("rows", rows), *((c.names[0], len(c)) for c in parameter.components)]
     if shape != tuple(size for _, size in axes):
         raise InvalidError(
             compose(

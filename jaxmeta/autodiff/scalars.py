@@ -239,7 +239,7 @@ def _checked_number(where: str, value: Any, holomorphic: bool) -> Any:
         return jnp.asarray(value)
     kind = np.complexfloating if holomorphic else np.floating
     if dtype is None or shape != () or not jnp.issubdtype(dtype, kind):
-        found = type(value).__name__ if dtype is None else f"{dtype} of shape {shape}"
+        found = type(value).__name__ if shape is None else f"{dtype} of shape {shape}"
         wanted = "complex" if holomorphic else "real, floating point"
         raise InvalidTypeError(
             compose(
