@@ -65,7 +65,7 @@ EXTRAS_ELSEWHERE: dict[str, set[str]] = {
     "deploy": {"flatbuffers"},
     "representations": {"sphericart"},
     "atomistic": {"vesin"},
-    "data": {"grain"},
+    "data": {"grain", "tqdm"},
 }
 
 # Written as users write: through the front door.
