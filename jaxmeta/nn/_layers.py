@@ -42,9 +42,7 @@ def shape_after(where: str, layer: Any, shape: Shape, dtype: Any) -> Shape | Non
 def layer_of(function: Any) -> Any:
     """The function as a tree whose leaves are arrays, as far as that can be known."""
     if isinstance(function, functools.partial):
-        return jax.tree_util.Partial(
-            function.func, *function.args, **(function.keywords or {})
-        )
+        return Partial(layer_of(function.func), function.args, function.keywords)
     if callable(function) and jax.tree_util.all_leaves([function]):
         return Plain(function)
     return function
@@ -60,6 +58,23 @@ class Plain(Layer):
 
     def shape_after(self, where: str, shape: Shape, dtype: Any) -> Shape | None:
         return traced_shape(where, self.function, shape, dtype)
+
+
+class Partial(Layer):
+    """A function with some arguments, whose arrays are leaves."""
+
+    function: Any
+    arguments: tuple[Any, ...]
+    keywords: dict[str, Any]
+
+    def __call__(self, x: Any, *, key: Any = None) -> Any:
+        function = self.function
+        # Those of users take more than one argument.
+        function = function.function if isinstance(function, Plain) else function
+        return function(*self.arguments, x, **self.keywords)
+
+    def shape_after(self, where: str, shape: Shape, dtype: Any) -> Shape | None:
+        return traced_shape(where, self, shape, dtype)
 
 
 class Elementwise(Plain):

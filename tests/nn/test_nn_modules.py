@@ -193,6 +193,17 @@ def test_partial_functions_keep_their_arrays_as_leaves() -> None:
     assert [float(leaf) for leaf in jax.tree.leaves(module)] == [3.0]
     tensor = tensor_of(gradients=())
     np.testing.assert_allclose(module(tensor)[0].values, 3.0 * tensor[0].values)
+    method = nn.wrap(functools.partial(Shift(2.0).apply, jnp.array(3.0), scale=2.0))
+    expected = 2.0 * np.asarray(tensor[0].values) + 5.0
+    np.testing.assert_allclose(method(tensor)[0].values, expected, rtol=1e-12)
+
+
+class Shift:
+    def __init__(self, shift: float) -> None:
+        self.shift = shift
+
+    def apply(self, more: Any, x: Any, scale: Any) -> Any:
+        return scale * x + self.shift + more
 
 
 def test_sequential_finds_the_modules_of_each_key() -> None:
