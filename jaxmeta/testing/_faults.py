@@ -15,6 +15,9 @@ from jaxmeta.testing.directions import Directions, Part, Tangents
 # Relative, by the number of bits of a real number: some 1e5 times its precision, at most.
 _TOLERANCES = {64: 1e-10, 32: 1e-4, 16: 3e-2}
 
+# What may be left of terms that cancel, in units of their last digit.
+_ROUNDED = 100
+
 _SINGULAR = "the function has no finite derivative here: choose other values"
 
 
@@ -24,11 +27,14 @@ class Tolerance(NamedTuple):
     relative: float | None
     absolute: float | None
 
-    def wrong(self, expected: Any, found: Any, scale: float | None = None) -> np.ndarray:
+    def wrong(
+        self, expected: Any, found: Any, scale: float | None = None, of_terms: float = 0.0
+    ) -> np.ndarray:
         """For each number whether it is another one; what is not finite always is.
 
         Without an absolute tolerance it is the relative one times `scale`, by default
-        the largest number there is.
+        the largest number there is, and not below what rounding makes of terms as large
+        as `of_terms` that cancel.
         """
         relative = self.relative
         if relative is None:
@@ -36,7 +42,10 @@ class Tolerance(NamedTuple):
         expected, found = _wide(expected), _wide(found)
         if scale is None:
             scale = largest([expected, found])
-        absolute = relative * scale if self.absolute is None else self.absolute
+        absolute = self.absolute
+        if absolute is None:
+            rounded = _ROUNDED * float(jnp.finfo(found.dtype).eps) * of_terms
+            absolute = max(relative * scale, rounded)
         with np.errstate(invalid="ignore"):
             error = np.asarray(np.abs(found - expected))
             return ~(error <= absolute + relative * np.abs(expected))
@@ -59,15 +68,19 @@ def first_fault(
     wanted: Sequence[Directions],
     expected: Sequence[np.ndarray],
     tolerance: Tolerance,
+    of_terms: float,
 ) -> list[str]:
-    """The first direction and row in which gradients are wrong, as facts; else nothing."""
+    """The first direction and row in which gradients are wrong, as facts; else nothing.
+
+    `of_terms` is how large the terms may be that derivatives are added up from.
+    """
     actual = [
         np.stack(arrays)
         for arrays in zip(*(found.along(each) for each in wanted), strict=True)
     ]
     scale = largest([*expected, *actual])
     wrong = [
-        tolerance.wrong(right, own, scale).any(axis=tuple(range(2, right.ndim)))
+        tolerance.wrong(right, own, scale, of_terms).any(axis=tuple(range(2, right.ndim)))
         for right, own in zip(expected, actual, strict=True)
     ]
     places = enumerate(np.argwhere(rows).tolist() for rows in wrong)

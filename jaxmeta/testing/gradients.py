@@ -13,7 +13,7 @@ from jaxmeta.errors import FailedCheckError, InvalidError, InvalidTypeError, com
 from jaxmeta.operations._arguments import check_number
 from jaxmeta.testing._chain_rule import expected, reachable
 from jaxmeta.testing._derivatives import Arrays, Function
-from jaxmeta.testing._faults import Tolerance, first_fault
+from jaxmeta.testing._faults import Tolerance, first_fault, largest
 from jaxmeta.testing._results import (
     WHERE,
     Value,
@@ -57,8 +57,9 @@ def assert_exact_gradients(
             gradients, to the same values: maps, blocks or arrays. Then only the gradients
             are taken from `operation`, which may be that of another library.
         order: the depth down to which gradients of gradients are checked; all by default.
-        rtol, atol: tolerances; by default what the dtype allows, and relative to the
-            largest number among all gradients by the same name.
+        rtol, atol: tolerances; by default what the dtype allows, relative to the largest
+            number among all gradients by the same name, and what rounding leaves of terms
+            as large as gradients of lower order, where these cancel.
         dtype: that of the result, if it is not meant to be that of the arguments.
 
     Raises:
@@ -171,6 +172,7 @@ def _check_gradients(
     actual = tangents_of(found)
     paths = given.paths | actual.paths if found else set()
     depth = max(map(len, paths), default=0)
+    of_terms = largest(values)
     for length in range(1, min(depth, order or depth) + 1):
         wanted = [
             list(dict.fromkeys([*reachable(given, path), *actual.under(path)]))
@@ -184,7 +186,8 @@ def _check_gradients(
         for some in filter(None, wanted):
             own = [array[start : start + len(some)] for array in right]
             start += len(some)
-            _refuse(first_fault(found, actual, some, own, tolerance))
+            _refuse(first_fault(found, actual, some, own, tolerance, of_terms))
+        of_terms = max(of_terms, largest(right))
 
 
 def _refuse(facts: Sequence[str]) -> None:

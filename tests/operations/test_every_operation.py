@@ -100,6 +100,19 @@ def test_gradients_of_gradients_are_exact(title: str, recipe: Recipe) -> None:
     _check(CARRYING[title], recipe)
 
 
+def test_what_rounding_leaves_of_terms_that_cancel_is_no_fault() -> None:
+    """The deviation of two numbers is linear: its second derivatives are zero."""
+    recipe = Recipe(
+        rows=(4,),
+        components=(3,),
+        gradients=("positions", "strain", "positions/strain"),
+        density=0.4,
+        shared=("components",),
+        seed=1354,
+    )
+    _check(CARRYING["std_over_samples"], recipe)
+
+
 @pytest.mark.parametrize("title", OF_MAPS)
 def test_a_third_order_is_exact_where_the_operation_is_linear(title: str) -> None:
     # All derivatives that a product rule of third order takes.

@@ -159,7 +159,8 @@ def test_names_are_escaped() -> None:
 def test_any_names_give_a_well_formed_page(names: list[str], name: str, info: str) -> None:
     values = labels(" ".join("abc"[: len(names)]), 3).values
     keys = LabelFacts(tuple(names), 3, values)
-    made = block(keys, (keys,), keys, **{name: block(keys, (keys, keys), keys)})
+    gradients = ((name, block(keys, (keys, keys), keys)),)
+    made = replace(block(keys, (keys,), keys), gradients=gradients)
     facts = MapFacts(keys, lambda _: made, "float32", 8, [name], [info])
     for made_page in (html.tensor_map(facts), html.block(made), html.labels(keys)):
         page = Page(made_page)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from facts_for_tests import CountingMap, block, dynamic, labels, with_positions
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from jaxmeta._render import text
@@ -246,6 +246,7 @@ def test_labels_print_as_metatensor_prints_them(
     values = np.random.default_rng(seed).integers(-(10**6), 10**6, (rows, len(names)))
     values = (values // 10 ** (values[:, :1] % 6)).astype(np.int32)
     values = np.unique(values, axis=0)
+    assume(most != 0 or len(values) != 1)  # metatensor shows the only row twice there
     theirs = metatensor.Labels(names, values).print(most, indent)
     ours = text.labels(LabelFacts(tuple(names), len(values), values), most, indent)
     assert ours == theirs
