@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
+from jaxmeta.autodiff._owners import WHERE, Place
 from jaxmeta.autodiff._passes import (
     Arrays,
     Backwards,
@@ -18,7 +19,7 @@ from jaxmeta.autodiff._passes import (
     turns_of,
     without_padding,
 )
-from jaxmeta.autodiff._rows import WHERE, Place, Rows, rows_of
+from jaxmeta.autodiff._rows import Rows, rows_of
 from jaxmeta.autodiff.parameters import Parameter
 from jaxmeta.core import PADDING, TensorMap
 from jaxmeta.errors import DynamicSamplesError, compose

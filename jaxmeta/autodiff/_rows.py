@@ -4,31 +4,12 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxmeta.autodiff.parameters import Parameter
-from jaxmeta.core import PADDING, DynamicLabels, Labels, TensorBlock
-from jaxmeta.core.labels._label_values import host_array
-from jaxmeta.errors import InvalidError, InvalidTypeError, compose
-
-
-WHERE = "with_gradients"
-
-
-class Place(NamedTuple):
-    """A parameter and a block, and how messages name them."""
-
-    name: str
-    parameter: Parameter
-    number: int
-    blocks: int
-    block_name: str
-    block: TensorBlock
-
-    def __str__(self) -> str:
-        return f"parameter {self.name!r}, block {self.block_name}"
+from jaxmeta.autodiff._owners import WHERE, Place, owner_of
+from jaxmeta.core import PADDING, DynamicLabels, Labels
+from jaxmeta.errors import InvalidError, compose
 
 
 class Rows(NamedTuple):
@@ -121,75 +102,5 @@ def _check_alone(place: Place, sample: np.ndarray) -> None:
                 f"{WHERE}: rows without labels that feed the same sample: {place}.",
                 f"sample {int(counts.argmax())} has {int(counts.max())} of them",
                 remedy="give Parameter(..., samples=...) with a label for each row.",
-            )
-        )
-
-
-# Owners ---------------------------------------------------------------------------------
-
-
-def owner_of(place: Place) -> Any:
-    """For each row the sample it feeds: of numpy if static, else of JAX; None for all."""
-    owner = place.parameter.owner
-    if callable(owner):
-        owner = owner(place.block)
-    elif isinstance(owner, list | tuple) and any(not _is_integer(x) for x in owner):
-        owner = _one_of(place, owner)
-    elif owner is None:
-        return None
-    if not isinstance(owner, jax.Array):
-        owner = host_array(owner, f"{WHERE}: the owner")
-        if owner.size == 0 or owner.dtype.kind in "iu":
-            owner = owner.astype(np.int64)  # an empty list carries no dtype of its own
-    _check_owner(place, owner)
-    return owner
-
-
-def _is_integer(given: Any) -> bool:
-    return isinstance(given, int | np.integer) and not isinstance(given, bool)
-
-
-def _one_of(place: Place, owner: Any) -> Any:
-    """That of one block, of a list with one for each."""
-    if len(owner) != place.blocks:
-        raise InvalidError(
-            compose(
-                f"{WHERE}: a list of owners must have one for each block: {place}.",
-                f"there are {len(owner)} owners and {place.blocks} blocks",
-                remedy="give one array for all blocks, or a list with one for each.",
-            )
-        )
-    return owner[place.number]
-
-
-def _check_owner(place: Place, owner: Any) -> None:
-    rows = place.parameter.values.shape[0]
-    if not jnp.issubdtype(owner.dtype, np.integer):
-        raise InvalidTypeError(
-            compose(
-                f"{WHERE}: the owner must be integers: {place}.",
-                f"found {owner.dtype}",
-                remedy="the owner of a row is the position of the sample that it feeds.",
-            )
-        )
-    if owner.shape != (rows,):
-        raise InvalidError(
-            compose(
-                f"{WHERE}: the owner must be one integer for each row: {place}.",
-                f"found shape {tuple(owner.shape)}, the parameter has {rows} rows",
-            )
-        )
-    if not isinstance(owner, np.ndarray):
-        return  # known only when the program runs: a row of no sample is padding
-    samples = place.block.shape[0]
-    outside = np.flatnonzero(((owner < 0) | (owner >= samples)) & (owner != PADDING))
-    if outside.size:
-        row = int(outside[0])
-        raise InvalidError(
-            compose(
-                f"{WHERE}: the owner of a row is no sample: {place}.",
-                f"row {row} has owner {int(owner[row])}, there are {samples} samples",
-                remedy="owners count samples from 0; jaxmeta.PADDING says that a row feeds "
-                "none.",
             )
         )

@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxmeta.autodiff._first import Asked, Found, Rest, first_order
+from jaxmeta.autodiff._owners import WHERE
 from jaxmeta.autodiff._passes import Arrays, Forwards, gathered, linearised, turns_of
-from jaxmeta.autodiff._rows import WHERE, Rows
+from jaxmeta.autodiff._rows import Rows
 from jaxmeta.core import PADDING, Labels, TensorBlock
 from jaxmeta.errors import DynamicSamplesError, compose
 

@@ -10,8 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxmeta.autodiff._first import Asked, Mode, Rest, first_order
+from jaxmeta.autodiff._owners import WHERE
 from jaxmeta.autodiff._passes import Arrays
-from jaxmeta.autodiff._rows import WHERE
 from jaxmeta.autodiff._second import Pair, Second, nested_block, second_order
 from jaxmeta.autodiff.parameters import Parameter
 from jaxmeta.core import TensorBlock, TensorMap
@@ -66,7 +66,8 @@ def with_gradients(
         mode: ``"reverse"`` pulls entries of the values back, ``"forward"`` pushes rows of
             the parameters forwards, of different samples at once, which needs owners that
             are static; ``"auto"`` takes what is less, and is ``"reverse"`` where each
-            sample has one number and each row an owner.
+            sample has one number and each row an owner. Functions with derivatives by
+            `jax.custom_vjp` need ``"reverse"``.
         chunk: how many entries or rows go through at once, to bound memory; all of them
             for None.
         second: gradients of gradients; samples and owners must be static.
@@ -95,7 +96,7 @@ def with_gradients(
         >>> positions = jnp.arange(9.0).reshape(3, 3)
         >>> xyz = Labels.range("xyz", 3)
         >>> tensor = with_gradients(
-        ...     energies, {"positions": Parameter(positions, atoms, [xyz], owner=[0, 0, 1])}
+        ...     energies, {"positions": Parameter(positions, atoms, [xyz], owner="system")}
         ... )
         >>> gradient = tensor[0].gradient("positions")
         >>> gradient.samples.names, gradient.values[2].ravel().tolist()
@@ -103,7 +104,7 @@ def with_gradients(
     """
     check_bool(WHERE, "has_aux", has_aux)
     _check_choices(mode, chunk)
-    at = _arrays(parameters)
+    at = arrays_of(parameters)
     pairs = _pairs(second, parameters)
     _check_call(function, more, parameters)
 
@@ -184,7 +185,7 @@ def _check_choices(mode: Any, chunk: Any) -> None:
         )
 
 
-def _arrays(parameters: Any) -> dict[str, Any]:
+def arrays_of(parameters: Any) -> dict[str, Any]:
     """The arrays of all parameters, by name."""
     if not isinstance(parameters, Mapping) or not parameters:
         raise InvalidTypeError(
@@ -221,27 +222,28 @@ def _pairs(second: Any, parameters: Mapping[str, Parameter]) -> list[Pair]:
                 "positions.",
             )
         )
-    found = {}
-    for path in second:
-        names = path.split("/") if isinstance(path, str) else []
-        if len(names) != 2:
-            raise InvalidError(
+    return list(dict.fromkeys(_pair(path, parameters) for path in second))
+
+
+def _pair(path: Any, parameters: Mapping[str, Parameter]) -> Pair:
+    names = path.split("/") if isinstance(path, str) else []
+    if len(names) != 2:
+        raise InvalidError(
+            compose(
+                f"{WHERE}: second takes pairs of names with a slash between them.",
+                f"found {path!r:.100}",
+                remedy="derivatives of higher order are those of JAX.",
+            )
+        )
+    for name in names:
+        if name not in parameters:
+            raise MissingError(
                 compose(
-                    f"{WHERE}: second takes pairs of names with a slash between them.",
-                    f"found {path!r:.100}",
-                    remedy="derivatives of higher order are those of JAX.",
+                    f"{WHERE}: {path!r} names no parameter {name!r}.",
+                    choices(name, parameters),
                 )
             )
-        for name in names:
-            if name not in parameters:
-                raise MissingError(
-                    compose(
-                        f"{WHERE}: {path!r} names no parameter {name!r}.",
-                        choices(name, parameters),
-                    )
-                )
-        found[names[0], names[1]] = None
-    return list(found)
+    return names[0], names[1]
 
 
 def _check_call(

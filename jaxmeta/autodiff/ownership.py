@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from jax.core import Tracer
 
-from jaxmeta.autodiff._rows import Place, owner_of
-from jaxmeta.autodiff.blocks import with_gradients
+from jaxmeta.autodiff._owners import Place, owner_of
+from jaxmeta.autodiff.blocks import arrays_of, with_gradients
 from jaxmeta.autodiff.parameters import Parameter
 from jaxmeta.core import DynamicLabels, Labels
 from jaxmeta.errors import FailedCheckError, InvalidTypeError, compose
@@ -43,7 +43,7 @@ def assert_owners(
 
     Raises:
         FailedCheckError: (an AssertionError) with the first row and sample that are wrong.
-        InvalidTypeError: inside a traced function.
+        InvalidTypeError: inside a traced function, and for an `atol` that is no number.
         InvalidError: as for `with_gradients`.
 
     Example:
@@ -60,23 +60,34 @@ def assert_owners(
           the largest derivative is 1.0
           without an owner, gradients have a row for each pair.
     """
+    arrays_of(parameters)  # which refuses what are no parameters
+    _check_tolerance(atol)
     owned = {name: each for name, each in parameters.items() if each.owner is not None}
     _refuse_traced(owned)
-    dense = {
-        name: dataclasses.replace(
-            each, samples=Labels.range("row", each.values.shape[0]), owner=None
-        )
-        if name in owned
-        else each
-        for name, each in parameters.items()
-    }
+    dense = {name: _dense(each) for name, each in owned.items()}
     options: dict[str, Any] = {"chunk": chunk, "has_aux": has_aux}
-    found = with_gradients(function, dense, *more, **options)
+    found = with_gradients(function, {**parameters, **dense}, *more, **options)
     tensor = found[0] if has_aux else found
     for number, (key, block) in enumerate(tensor.items()):
         for name, each in owned.items():
             place = Place(name, each, number, len(tensor), key.print(), block)
             _check(place, np.asarray(block.gradient(name).values), atol)
+
+
+def _dense(parameter: Parameter) -> Parameter:
+    """The same parameter as one whose rows may feed every sample, padding too."""
+    rows = Labels.range("row", parameter.values.shape[0])
+    return dataclasses.replace(parameter, samples=rows, owner=None)
+
+
+def _check_tolerance(atol: Any) -> None:
+    if isinstance(atol, bool) or not isinstance(atol, int | float) or not atol >= 0:
+        raise InvalidTypeError(
+            compose(
+                f"{WHERE}: atol must be a number that is not negative.",
+                f"found {atol!r:.100}",
+            )
+        )
 
 
 def _refuse_traced(parameters: Mapping[str, Parameter]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any, final
+from typing import Any, NoReturn, final
 
 import jax
 import jax.numpy as jnp
@@ -31,12 +31,13 @@ class Parameter:
         samples: what the rows are, without ``sample``; `Labels`, or `DynamicLabels` whose
             padding rows are no rows. None where a sample has no more than one row.
         components: labels of the other axes, one name each.
-        owner: for each row the position of the sample that it feeds, integers of shape
-            ``(rows,)``; `jaxmeta.PADDING` where it feeds none. An array of numpy or a list
-            is static, and gradients have static samples if all others are static too; an
-            array of JAX is traced, and they are dynamic. Where blocks have samples of their
-            own: a function from a block to such an array, or a list of arrays, one for each
-            block. None where rows may feed all samples.
+        owner: which sample each row feeds. Names of dimensions, as ``"system"``: the one
+            with the same labels there, if there is one. Or its position, as integers of
+            shape ``(rows,)``, `jaxmeta.PADDING` where a row feeds none: an array of numpy
+            or a list is static, and gradients have static samples if all others are static
+            too; an array of JAX is traced, and they are dynamic. Blocks that need positions
+            of their own: a function from a block to such an array, or a list of arrays,
+            one for each block. None where rows may feed all samples.
 
     Raises:
         InvalidError: for shapes that do not fit together, components with several names,
@@ -47,7 +48,7 @@ class Parameter:
         >>> import jax.numpy as jnp
         >>> atoms = Labels(["system", "atom"], [[0, 0], [0, 1], [1, 0]])
         >>> xyz = Labels.range("xyz", 3)
-        >>> Parameter(jnp.zeros((3, 3)), atoms, [xyz], owner=[0, 0, 1]).values.shape
+        >>> Parameter(jnp.zeros((3, 3)), atoms, [xyz], owner="system").values.shape
         (3, 3)
     """
 
@@ -90,22 +91,11 @@ def _check_array(values: Any) -> None:
 
 def _check_components(components: Any) -> None:
     if isinstance(components, Labels) or not isinstance(components, Sequence):
-        raise InvalidTypeError(
-            compose(
-                "Parameter: the components must be a list of Labels.",
-                f"found {type(components).__name__}",
-                remedy="give [labels], or [] for no components.",
-            )
-        )
+        _refuse_kind("the components must be a list of Labels", components)
     names: list[str] = []
     for axis, labels in enumerate(components):
         if not isinstance(labels, Labels):
-            raise InvalidTypeError(
-                compose(
-                    f"Parameter: component {axis} must be Labels.",
-                    f"found {type(labels).__name__}",
-                )
-            )
+            _refuse_kind(f"component {axis} must be Labels", labels)
         if len(labels.names) != 1 or len(labels) == 0 or labels.names[0] in names:
             raise InvalidError(
                 compose(
@@ -118,16 +108,15 @@ def _check_components(components: Any) -> None:
         names.append(labels.names[0])
 
 
+def _refuse_kind(what: str, given: Any) -> NoReturn:
+    raise InvalidTypeError(compose(f"Parameter: {what}.", f"found {type(given).__name__}"))
+
+
 def _check_samples(samples: Any) -> None:
     if samples is None:
         return
     if not isinstance(samples, Labels | DynamicLabels):
-        raise InvalidTypeError(
-            compose(
-                "Parameter: the samples must be Labels or DynamicLabels.",
-                f"found {type(samples).__name__}",
-            )
-        )
+        _refuse_kind("the samples must be Labels or DynamicLabels", samples)
     if "sample" in samples.names:
         raise InvalidError(
             compose(

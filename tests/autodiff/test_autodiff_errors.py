@@ -275,9 +275,50 @@ def test_rows_that_nothing_tells_apart() -> None:
     assert only[0].gradient("x").samples == Labels("sample", [[1], [0]])
 
 
+def test_owners_by_labels_that_are_not_there() -> None:
+    with pytest.raises(MissingError, match=r"samples of block \(k=3\) have no dimension"):
+        _owned("atom")
+    systems = Labels(["s", "atom"], [[i % 2, i] for i in range(5)])
+    assert len(_owned("s", samples=systems)[0].gradient("x")) == 5
+    with pytest.raises(
+        MissingError, match="samples of parameter 'x' have no dimension 's'"
+    ):
+        _owned(["s"])
+    with pytest.raises(
+        MissingError, match="samples of parameter 'x' have no dimension 's'"
+    ):
+        _owned("s", samples=None)
+    with pytest.raises(InvalidError, match="the owner has no name"):
+        _owned("")
+
+
+def test_owners_by_labels_that_several_samples_have() -> None:
+    pairs = Labels(["system", "atom"], [[0, 0], [0, 1], [1, 0]])
+
+    def of(x: Any) -> TensorMap:
+        block = _block(jnp.ones((3, 1)) * jnp.sum(x), samples=pairs)
+        return TensorMap(Labels("k", [[3]]), [block])
+
+    given = {"x": Parameter(jnp.ones(3), pairs, owner="system")}
+    words = (
+        r"\['system'\] do not tell the samples apart.*\(k=3\).*\n.*2 samples have system=0"
+    )
+    with pytest.raises(InvalidError, match=words):
+        with_gradients(of, given)
+
+
 def test_passes_forwards_need_static_owners() -> None:
     with pytest.raises(DynamicSamplesError, match=r"those of 'x' are traced"):
         _owned(jnp.zeros(5, int), mode="forward")
+
+
+@pytest.mark.usefixtures("wrong_types")
+def test_the_check_of_owners_with_other_things() -> None:
+    for atol in (-1.0, float("nan"), "x", True):
+        with pytest.raises(InvalidTypeError, match="atol must be a number"):
+            assert_owners(function, parameters(AT), atol=atol)  # type: ignore[arg-type]
+    with pytest.raises(InvalidTypeError, match="must be a dictionary"):
+        assert_owners(function, [])  # type: ignore[arg-type]
 
 
 def test_the_check_of_owners_is_for_outside() -> None:

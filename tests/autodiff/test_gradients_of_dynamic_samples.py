@@ -81,6 +81,51 @@ def test_dynamic_samples_and_traced_owners() -> None:
     assert unpadded.gradient("x").samples["sample"].tolist() == [0, 1, 1, 0]
 
 
+def test_owners_by_labels_of_dynamic_samples() -> None:
+    systems, atoms, owner, x = Padded.arguments()
+
+    def of(systems: Any, atoms: Any, owner: Any, x: Any) -> TensorMap:
+        labels = DynamicLabels(["system", "atom"], atoms)
+        energies = partial(Padded.energies, systems, owner)
+        given = Parameter(x, labels, [Labels.range("xy", 2)], owner="system")
+        return with_gradients(energies, {"x": given})
+
+    found = jax.jit(of)(systems, atoms, owner, x)
+    assert jm.equal(found, jax.jit(Padded.gradients)(systems, atoms, owner, x))
+    # Another system that is not among the samples.
+    moved = jax.jit(of)(systems, atoms.at[0, 0].set(5), owner.at[0].set(NONE), x)
+    table = np.asarray(moved[0].gradient("x").samples.values)
+    assert (table[:, 0] == NONE).tolist() == [True, False, True, False, False]
+
+
+def test_a_capacity_that_is_a_symbol() -> None:
+    """One exported program for batches of any capacity."""
+    systems, atoms, owner, x = Padded.arguments()
+    rows, samples = jax.export.symbolic_shape("rows, samples")
+
+    def of(systems: Any, atoms: Any, owner: Any, x: Any) -> Any:
+        def energies(x: Any) -> TensorMap:
+            squares = jnp.exp(-jnp.sum(x**2, axis=1, keepdims=True))
+            totals = jnp.zeros((systems.shape[0], 1)).at[owner].add(squares, mode="drop")
+            labels = DynamicLabels("system", systems)
+            block = TensorBlock(totals, labels, [], Labels.range("n", 1))
+            return TensorMap(Labels.single(), [block])
+
+        labels = DynamicLabels(["system", "atom"], atoms)
+        given = Parameter(x, labels, [Labels.range("xy", 2)], owner="system")
+        return jax.tree.leaves(with_gradients(energies, {"x": given}))
+
+    shapes = [(samples, 1), (rows, 2), (rows,), (rows, 2)]
+    arguments = [systems, atoms, owner, x]
+    specs = [
+        jax.ShapeDtypeStruct(shape, a.dtype)
+        for shape, a in zip(shapes, arguments, strict=True)
+    ]
+    exported = jax.export.export(jax.jit(of))(*specs)
+    for found, expected in zip(exported.call(*arguments), of(*arguments), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
 def test_one_program_for_every_batch() -> None:
     traces: list[int] = []
 
