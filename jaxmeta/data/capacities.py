@@ -18,15 +18,8 @@ import numpy as np
 
 from jaxmeta.core import TensorMap
 from jaxmeta.core.layouts._layout import Layout
-from jaxmeta.data._stacking import (
-    SAMPLES,
-    Room,
-    Slot,
-    common_form,
-    form_of,
-    row_counts,
-    row_sizes,
-)
+from jaxmeta.data._forms import SAMPLES, Room, Slot, common_form, form_of, row_sizes
+from jaxmeta.data._stacking import Stack
 from jaxmeta.data.grouping import is_array
 from jaxmeta.errors import InvalidError, InvalidTypeError, compose
 
@@ -142,8 +135,13 @@ class _Census:
         self.counts = np.array([self._row(sample) for sample in samples], np.int64)
 
     def _row(self, sample: Any) -> list[int]:
-        found = needed_by(self.forms, [sample])
-        return [found.get(slot, 0) for slot in self.slots]
+        found: dict[Slot, int] = {}
+        for name, entry in zip(sample._fields, sample, strict=True):
+            if isinstance(entry, TensorMap):
+                found |= Stack(name, self.forms[name], [entry]).rows()
+            elif is_array(entry):
+                found[Slot(name, SAMPLES, 0)] = rows_of(entry)
+        return [found[slot] for slot in self.slots]
 
     def batches(self, batch_size: int, seed: int) -> np.ndarray:
         """The rows of random batches, as a shuffled data set has them."""
@@ -186,22 +184,6 @@ def _slots(sample: Any, forms: Mapping[str, Layout]) -> dict[Slot, int]:
             row = np.atleast_2d(np.asarray(entry))[:1]
             shape = np.atleast_2d(np.asarray(entry)).shape[1:]
             found[Slot(name, SAMPLES, 0)] = max(1, math.prod(shape) * row.itemsize)
-    return found
-
-
-def needed_by(forms: Mapping[str, Layout], samples: Sequence[Any]) -> dict[Slot, int]:
-    """The rows of a batch, slot by slot."""
-    found: dict[Slot, int] = {}
-    for sample in samples:
-        for name, entry in zip(sample._fields, sample, strict=True):
-            if isinstance(entry, TensorMap):
-                counts = row_counts(name, forms[name], entry)
-            elif is_array(entry):
-                counts = {Slot(name, SAMPLES, 0): rows_of(entry)}
-            else:
-                continue
-            for slot, rows in counts.items():
-                found[slot] = found.get(slot, 0) + rows
     return found
 
 

@@ -15,18 +15,10 @@ from jaxmeta.core import DynamicLabels, TensorBlock, TensorMap
 from jaxmeta.core.layouts._differences import block_name
 from jaxmeta.core.layouts._layout import Layout
 from jaxmeta.core.layouts._precision import check_dtype
+from jaxmeta.data._forms import SAMPLES, Room, Slot, common_form, form_of, row_sizes
 from jaxmeta.data._records import Record, record_class
-from jaxmeta.data._stacking import (
-    SAMPLES,
-    Room,
-    Slot,
-    Stack,
-    common_form,
-    form_of,
-    row_sizes,
-    stacked_rows,
-)
-from jaxmeta.data.capacities import Bucket, checked_buckets, needed_by
+from jaxmeta.data._stacking import Stack, stacked_rows
+from jaxmeta.data.capacities import Bucket, checked_buckets, rows_of
 from jaxmeta.data.grouping import columns_of, is_array, stacked
 from jaxmeta.errors import InvalidError, InvalidTypeError, MissingError, compose
 from jaxmeta.operations._arguments import check_choice
@@ -115,9 +107,10 @@ class Collate:
         names, found = columns_of("collate", batch)
         columns = dict(zip(names, found, strict=True))
         forms = self._forms(columns)
-        rooms = self._rooms(forms, batch)
+        stacks = {name: Stack(name, form, columns[name]) for name, form in forms.items()}
+        rooms = self._rooms(forms, stacks, columns)
         filled = {
-            name: self._filled(name, column, forms, rooms)
+            name: self._filled(name, column, stacks.get(name), rooms)
             for name, column in columns.items()
         }
         # One call for all arrays; what stays on the host has none.
@@ -139,15 +132,19 @@ class Collate:
     # Room ---------------------------------------------------------------------------
 
     def _rooms(
-        self, forms: Mapping[str, Layout], batch: Sequence[Any]
+        self,
+        forms: Mapping[str, Layout],
+        stacks: Mapping[str, Stack],
+        columns: _Columns,
     ) -> Mapping[str, Room]:
         """The rooms of the smallest bucket that does."""
         several = [_for_forms(bucket, forms) for bucket in self.buckets]
-        needed = {
-            slot: rows
-            for slot, rows in needed_by(forms, batch).items()
-            if slot.field in several[-1].rooms
-        }
+        needed: dict[Slot, int] = {}
+        for name, column in columns.items():
+            if name in stacks:
+                needed |= stacks[name].rows()
+            elif name in several[-1].rooms and is_array(column[0]):
+                needed[Slot(name, SAMPLES, 0)] = sum(map(rows_of, column))
         for bucket in several:
             if not bucket.lacks(needed):
                 return bucket.rooms
@@ -161,15 +158,14 @@ class Collate:
         self,
         name: str,
         column: tuple[Any, ...],
-        forms: Mapping[str, Layout],
+        stack: Stack | None,
         rooms: Mapping[str, Room],
     ) -> tuple[list[np.ndarray], Any]:
         """The arrays of one field, and what makes the field of those on the device."""
-        if isinstance(column[0], TensorMap):
+        if stack is not None:
             dtype = self._dtype(name, [one.dtype for one in column])
-            stack = Stack(name, forms[name], rooms[name], self.renumber)
-            layout = forms[name].with_info(_common_info(column))
-            return stack.leaves(column, dtype), _Whole(layout)
+            layout = stack.form.with_info(_common_info(column))
+            return stack.leaves(rooms[name], self.renumber, dtype), _Whole(layout)
         if not is_array(column[0]):
             return [], _Kept(column)
         dtype = self._dtype(name, [one.dtype for one in column])
@@ -180,16 +176,16 @@ class Collate:
         return [stacked(name, arrays).astype(dtype, copy=False)], _only
 
     def _dtype(self, name: str, dtypes: Sequence[Any]) -> np.dtype:
-        found = {str(dtype): dtype for dtype in dtypes if dtype is not None}
+        found = set(dtypes) - {None}
         if len(found) > 1:
             raise InvalidTypeError(
                 compose(
                     f"collate {name!r}: structures have different dtypes.",
-                    f"found {', '.join(sorted(found))}",
+                    f"found {', '.join(sorted(map(str, found)))}",
                     remedy="convert them on purpose before they are collated.",
                 )
             )
-        own = np.dtype(next(iter(found.values()), np.float32))
+        own = np.dtype(next(iter(found), np.float32))
         if self.dtype is not None and jnp.issubdtype(own, jnp.floating):
             own = self.dtype
         check_dtype(own, f"collate {name!r}", 'collate(..., dtype="float32").')

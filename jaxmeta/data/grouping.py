@@ -93,8 +93,9 @@ def columns_of(operation: str, batch: Any) -> tuple[tuple[str, ...], list[tuple[
     if not batch:
         raise InvalidError(compose(f"{operation}: there is no sample in the batch."))
     names = tuple(batch[0]._fields)
+    kind = type(batch[0])
     for i, sample in enumerate(batch):
-        if tuple(sample._fields) != names:
+        if type(sample) is not kind and tuple(sample._fields) != names:
             raise InvalidError(
                 compose(
                     f"{operation}: the samples have different fields.",
