@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
 import queue
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
+from weakref import WeakSet
 
 import jax
-
-
-class _End:
-    """What comes after the last item: nothing, or an error."""
-
-    def __init__(self, error: BaseException | None) -> None:
-        self.error = error
 
 
 def ahead(make: Callable[[int], Any], numbers: range, depth: int) -> Iterator[Any]:
@@ -32,22 +27,53 @@ def ahead(make: Callable[[int], Any], numbers: range, depth: int) -> Iterator[An
         for number in numbers:
             yield make(number)
         return
-    waiting: queue.Queue[Any] = queue.Queue(depth)
-    stop = threading.Event()
-    # Settings of JAX that belong to a thread: arrays go where they would go from here.
-    device = jax.config.jax_default_device  # type: ignore[attr-defined]
-    thread = threading.Thread(
-        target=_work, args=(make, numbers, waiting, stop, device), daemon=True
-    )
-    thread.start()
+    worker = _Worker(make, numbers, depth)
     try:
-        yield from _items(waiting)
+        yield from worker.items()
     finally:
-        stop.set()
-        # Whoever waits for room to put an item down gets it, and sees that it is over.
-        while thread.is_alive():
-            _empty(waiting)
-            thread.join(0.01)
+        worker.close()
+
+
+class _End:
+    """What comes after the last item: nothing, or an error."""
+
+    def __init__(self, error: BaseException | None) -> None:
+        self.error = error
+
+
+class _Worker:
+    """The thread, and the queue of what it has made."""
+
+    def __init__(self, make: Callable[[int], Any], numbers: range, depth: int) -> None:
+        self._waiting: queue.Queue[Any] = queue.Queue(depth)
+        self._stop = threading.Event()
+        # Settings of JAX that belong to a thread: arrays go where they would go from here.
+        device = jax.config.jax_default_device  # type: ignore[attr-defined]
+        arguments = (make, numbers, self._waiting, self._stop, device)
+        self._thread = threading.Thread(
+            target=_work, args=arguments, name="jaxmeta-loader", daemon=True
+        )
+        self._thread.start()
+        _WORKERS.add(self)
+
+    def items(self) -> Iterator[Any]:
+        """What the thread makes, in order."""
+        while True:
+            item = self._waiting.get()
+            if not isinstance(item, _End):
+                yield item
+            elif item.error is None:
+                return
+            else:
+                raise item.error
+
+    def close(self) -> None:
+        """End the thread, and wait for that."""
+        self._stop.set()
+        while self._thread.is_alive():
+            # Who waits for room to put an item down gets it, and sees that it is over.
+            _empty(self._waiting)
+            self._thread.join(0.01)
 
 
 def _work(
@@ -69,20 +95,20 @@ def _work(
     waiting.put(_End(error))
 
 
-def _items(waiting: queue.Queue[Any]) -> Iterator[Any]:
-    while True:
-        item = waiting.get()
-        if not isinstance(item, _End):
-            yield item
-        elif item.error is None:
-            return
-        else:
-            raise item.error
-
-
 def _empty(waiting: queue.Queue[Any]) -> None:
     try:
         while True:
             waiting.get_nowait()
     except queue.Empty:
         return
+
+
+# Iterators that are still open when the program ends: a thread that went on while the
+# interpreter is taken down would crash it.
+_WORKERS: WeakSet[_Worker] = WeakSet()
+
+
+@atexit.register
+def _close_all() -> None:
+    for worker in list(_WORKERS):
+        worker.close()

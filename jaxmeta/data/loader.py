@@ -199,6 +199,13 @@ class Loader:
                 )
         epoch = _at_least("epoch", state["epoch"], 0)
         batch = _at_least("batch", state["batch"], 0)
+        if batch > len(self):
+            raise InvalidError(
+                compose(
+                    "Loader.restore: this is no state.",
+                    f"found batch {batch}, an epoch has {len(self)}",
+                )
+            )
         self._start = self._reached = (epoch, batch)
 
     def _settings(self) -> dict[str, Any]:

@@ -11,7 +11,6 @@ import jax.numpy as jnp
 
 from jaxmeta.core import DynamicLabels, TensorBlock, TensorMap
 from jaxmeta.core.device._device_checks import differ, guarded, mode
-from jaxmeta.core.device._device_rows import in_use
 from jaxmeta.learn._matching import VALUES, Pair, chains, check_maps, check_precision
 from jaxmeta.learn._weights import checked_weights, sizes_of
 
@@ -93,7 +92,7 @@ def _errors(pair: Pair, sizes: Any, wide: Any) -> tuple[Any, Any]:
 def _rows_that_count(target: TensorBlock, sizes: Any) -> Any:
     """Rows that are in use and have a size; None where all are and have."""
     samples = target.samples
-    used = in_use(samples.values) if isinstance(samples, DynamicLabels) else None
+    used = samples.mask if isinstance(samples, DynamicLabels) else None
     if sizes is None:
         return used
     return sizes != 0 if used is None else used & (sizes != 0)

@@ -14,8 +14,7 @@ from typing import Any
 import numpy as np
 from jax.core import Tracer
 
-from jaxmeta.core import DynamicLabels, TensorBlock, TensorMap
-from jaxmeta.core.labels._dynamic import rows_in_use
+from jaxmeta.core import PADDING, DynamicLabels, TensorBlock, TensorMap
 from jaxmeta.errors import InvalidTypeError, NotEqualError, compose
 from jaxmeta.learn._matching import VALUES, Pair, chains, check_maps, parameters_of
 from jaxmeta.learn._weights import sizes_of
@@ -203,7 +202,7 @@ def _check_rows(operation: str, name: str, left: TensorBlock, right: TensorBlock
 
 
 def _shown(labels: DynamicLabels, row: np.ndarray) -> str:
-    if not rows_in_use(row[None])[0]:
+    if (row == PADDING).all():
         return "padding"
     entries = zip(labels.names, row.tolist(), strict=True)
     return f"({', '.join(f'{name}={value}' for name, value in entries)})"
@@ -215,7 +214,7 @@ def _part(pair: Pair, sizes: Any) -> _Part:
     samples = pair.target.samples
     rows = np.ones(target.shape[0], bool)
     if isinstance(samples, DynamicLabels):
-        rows &= rows_in_use(np.asarray(samples.values))
+        rows &= np.asarray(samples.mask)
     if sizes is not None:
         divisors = np.asarray(sizes).astype(np.float64)
         rows &= divisors != 0

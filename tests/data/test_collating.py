@@ -18,6 +18,7 @@ from structures import charges_of, energy_of, structures
 import jaxmeta as jm
 from jaxmeta import Labels, TensorBlock, TensorMap
 from jaxmeta.data import Bucket, Dataset, buckets, collate, fill
+from jaxmeta.testing.strategies import tensors
 
 
 ROOM = {"samples": 9, "positions": 30, "positions/strain": 31, "strain": 10}
@@ -89,6 +90,19 @@ def test_blocks_that_a_structure_lacks(types: list[list[int]]) -> None:
     wanted = jm.join(maps, "samples", different_keys="union")
     found = jm.unpad(batch.charges)
     assert jm.equal(jm.sort(found, "keys"), jm.sort(wanted, "keys"))
+
+
+@given(tensors(order=2, sample_names=("system", "atom"), key_names=("center_type",)))
+def test_any_map_in_parts(tensor: TensorMap) -> None:
+    systems = {row[0] for block in tensor for row in block.samples.values.tolist()}
+    parts = [
+        jm.slice(tensor, "samples", Labels("system", [[system]]))
+        for system in sorted(systems)
+    ] or [tensor]
+    batch = collate(buckets(Dataset(x=parts), len(parts)))(list(Dataset(x=parts)))
+    # Info, which the parts have in common, is compared as well.
+    assert jm.unpad(batch.x).info() == tensor.info()
+    assert jm.unpad(batch.x) == jm.join(parts, "samples")
 
 
 def test_one_program_for_all_batches(rng: np.random.Generator) -> None:
