@@ -126,3 +126,20 @@ def _row_of(name: str, label: list[int], sample: int, samples: int) -> int:
         return position
     number = [shape[0] for shape in SHAPES].index(samples)
     return OWNERS[name][number].tolist().index(sample)
+
+
+def assert_gradients(tensor: TensorMap, at: dict[str, Any], rtol: float = 1e-10) -> None:
+    """Values, labels and gradients are those of the function of the arrays."""
+    bare = jm.remove_gradients(tensor)
+    jm.allclose_raise(bare, jax.jit(function)(**at), rtol=rtol, atol=rtol)
+    assert tensor.info() == {"unit": "eV"}
+    for number, block in enumerate(tensor):
+        for name, gradient in block.gradients():
+            assert gradient.components == [*AXES[name], *block.components]
+            assert gradient.samples.names == [
+                "sample",
+                *(ROWS[name] or Labels.empty("")).names,
+            ]
+            found = dense(gradient, SHAPES[number][0], name)
+            expected = jacobian(number, name, at)
+            np.testing.assert_allclose(found, expected, rtol=rtol, atol=10 * rtol)

@@ -75,8 +75,7 @@ def label_of(name: str, row: int) -> tuple[int, ...]:
     return () if labels is None else tuple(labels.values[row].tolist())
 
 
-@pytest.mark.parametrize("mode", ["reverse", "forward"])
-@pytest.mark.parametrize("chunk", [None, 4])
+@pytest.mark.parametrize(("mode", "chunk"), [("reverse", None), ("forward", 4)])
 def test_of_rows_with_owners(mode: Any, chunk: int | None) -> None:
     at = arrays()
     tensor = compiled(mode=mode, chunk=chunk, second=PAIRS)(at)
