@@ -71,7 +71,7 @@ def _energies(given: Structures, weights: Any, positions: Any, strain: Any) -> A
     return jax.ops.segment_sum(atomic, given.system, given.systems)
 
 
-def _weights() -> list[jax.Array]:
+def weights() -> list[jax.Array]:
     rng = np.random.default_rng(1)
     sizes = [(RADIAL, WIDTH), (WIDTH, WIDTH), (WIDTH, 1)]
     arrays = [rng.normal(size=size).astype(np.float32) / size[0] ** 0.5 for size in sizes]
@@ -118,11 +118,10 @@ def _bare(given: Structures) -> Callable[..., Any]:
     return both
 
 
-def _of_size(systems: int, atoms: int) -> list[Row]:
-    given, weights = Structures.of(systems, atoms), _weights()
-    at = given.positions, given.strain
+def programs(given: Structures) -> dict[str, tuple[Callable[..., Any], Any, float]]:
+    """By name: with gradient blocks, with bare arrays, and the goal."""
     ours, theirs = _labelled(given), _bare(given)
-    pairs = {
+    return {
         "explicit gradients, vs jax.value_and_grad": (ours, theirs, 1.03),
         "a training step on forces, vs bare arrays": (
             jm.grad(lambda w, *at: _loss_of_map(ours(w, *at))),
@@ -130,12 +129,16 @@ def _of_size(systems: int, atoms: int) -> list[Row]:
             1.05,
         ),
     }
+
+
+def _of_size(systems: int, atoms: int) -> list[Row]:
+    given = Structures.of(systems, atoms)
+    arguments = weights(), given.positions, given.strain
     rows = []
-    for name, (here, there, goal) in pairs.items():
+    for name, (here, there, goal) in programs(given).items():
         jitted = jax.jit(here), jax.jit(there)
-        times = interleaved(
-            *[lambda f=f: jax.block_until_ready(f(weights, *at)) for f in jitted], rounds=41
-        )
+        turns = [lambda f=f: jax.block_until_ready(f(*arguments)) for f in jitted]
+        times = interleaved(*turns, rounds=41)
         rows.append(cost(f"{systems} x {atoms} atoms: {name}", *times, goal))
     return rows
 
