@@ -28,14 +28,14 @@ class Layer(eqx.Module):
         """The array that it makes of one sample's array; `key` is not used."""
 
     @abstractmethod
-    def shape_after(self, where: str, shape: Shape, dtype: Any) -> Shape | None:
+    def _shape_after(self, where: str, shape: Shape, dtype: Any) -> Shape | None:
         """Shape of the result; raises, by the name `where`, for what it can not take."""
 
 
 def shape_after(where: str, layer: Any, shape: Shape, dtype: Any) -> Shape | None:
     """Shape of what any function of one sample's array gives; None if that is no array."""
     if isinstance(layer, Layer):
-        return layer.shape_after(where, shape, dtype)
+        return layer._shape_after(where, shape, dtype)
     return traced_shape(where, layer, shape, dtype)
 
 
@@ -56,7 +56,7 @@ class Plain(Layer):
     def __call__(self, x: Any, *, key: Any = None) -> Any:
         return self.function(x)
 
-    def shape_after(self, where: str, shape: Shape, dtype: Any) -> Shape | None:
+    def _shape_after(self, where: str, shape: Shape, dtype: Any) -> Shape | None:
         return traced_shape(where, self.function, shape, dtype)
 
 
@@ -73,14 +73,14 @@ class Partial(Layer):
         function = function.function if isinstance(function, Plain) else function
         return function(*self.arguments, x, **self.keywords)
 
-    def shape_after(self, where: str, shape: Shape, dtype: Any) -> Shape | None:
+    def _shape_after(self, where: str, shape: Shape, dtype: Any) -> Shape | None:
         return traced_shape(where, self, shape, dtype)
 
 
 class Elementwise(Plain):
     """A function of every number."""
 
-    def shape_after(self, where: str, shape: Shape, dtype: Any) -> Shape | None:
+    def _shape_after(self, where: str, shape: Shape, dtype: Any) -> Shape | None:
         return shape
 
 
@@ -90,7 +90,7 @@ class Identity(Layer):
     def __call__(self, x: Any, *, key: Any = None) -> Any:
         return x
 
-    def shape_after(self, where: str, shape: Shape, dtype: Any) -> Shape | None:
+    def _shape_after(self, where: str, shape: Shape, dtype: Any) -> Shape | None:
         return shape
 
 
@@ -105,7 +105,7 @@ class Affine(Layer):
         result = jax.lax.dot_general(x, self.weight, along)
         return result if self.bias is None else result + _along_last(self.bias, x.ndim)
 
-    def shape_after(self, where: str, shape: Shape, dtype: Any) -> Shape | None:
+    def _shape_after(self, where: str, shape: Shape, dtype: Any) -> Shape | None:
         outputs, inputs = self.weight.shape
         check_features(where, shape, inputs)
         _check_dtype(where, dtype, self.weight)
@@ -129,7 +129,7 @@ class Normalisation(Layer):
             result = result * _along_last(self.weight, x.ndim)
         return result if self.bias is None else result + _along_last(self.bias, x.ndim)
 
-    def shape_after(self, where: str, shape: Shape, dtype: Any) -> Shape | None:
+    def _shape_after(self, where: str, shape: Shape, dtype: Any) -> Shape | None:
         check_features(where, shape, self.in_features)
         if self.weight is not None:
             _check_dtype(where, dtype, self.weight)
@@ -147,7 +147,7 @@ class Chain(Layer):
             x = layer(x)
         return x
 
-    def shape_after(self, where: str, shape: Shape, dtype: Any) -> Shape | None:
+    def _shape_after(self, where: str, shape: Shape, dtype: Any) -> Shape | None:
         found: Shape | None = shape
         for i, (layer, name) in enumerate(zip(self.layers, self.names, strict=True)):
             if found is None:
@@ -164,7 +164,7 @@ class Covariant(Layer):
     def __call__(self, x: Any, *, key: Any = None) -> Any:
         return self.module(_norms(x)) * x
 
-    def shape_after(self, where: str, shape: Shape, dtype: Any) -> Shape | None:
+    def _shape_after(self, where: str, shape: Shape, dtype: Any) -> Shape | None:
         if len(shape) == 1:
             raise InvalidError(
                 compose(
@@ -197,7 +197,7 @@ class Sized(Layer):
     def __call__(self, x: Any, *, key: Any = None) -> Any:
         return self.module(x)
 
-    def shape_after(self, where: str, shape: Shape, dtype: Any) -> Shape | None:
+    def _shape_after(self, where: str, shape: Shape, dtype: Any) -> Shape | None:
         check_features(where, shape, self.in_features)
         found = shape_after(where, self.module, shape, dtype)
         if found and self.out_features is not None and found[-1] != self.out_features:
@@ -238,8 +238,7 @@ class EachComponent(Layer):
             function = jax.vmap(function)
         return function(x)
 
-    def shape_after(self, where: str, shape: Shape, dtype: Any) -> Shape | None:
-        """Shape of the result; raises for what the module can not take."""
+    def _shape_after(self, where: str, shape: Shape, dtype: Any) -> Shape | None:
         found = shape_after(where, self.module, shape[-1:], dtype)
         return None if found is None else (*shape[:-1], *found)
 

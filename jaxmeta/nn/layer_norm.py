@@ -28,7 +28,9 @@ class LayerNorm(ModuleMap):
     of numbers) of all components and properties of sample :math:`i`,
     :math:`B_{icp} = w_p (A_{icp} - m_i) / \sqrt{v_i + \epsilon} + b_p`. Gradients follow by
     the chain rule; mean and variance depend on the sample too. (metatensor-learn refuses
-    gradients here.) Weights begin as ones, the bias as zeros.
+    gradients here.) Weights begin as ones, the bias as zeros: for each key the field
+    ``modules`` has one with the arrays ``weight`` and ``bias``, of shape
+    ``(in_features,)``, or None.
 
     Arguments:
         in_keys: keys of the blocks that can be treated.
@@ -41,10 +43,6 @@ class LayerNorm(ModuleMap):
             any case.
         dtype: of the parameters; by default the widest that JAX has. Values must have it
             too.
-
-    Attributes:
-        modules: for each key one with the arrays ``weight`` and ``bias``, of shape
-            ``(in_features,)``, or None.
 
     Raises:
         InvalidError: for lists of wrong length. When called: for another number of

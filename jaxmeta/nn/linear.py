@@ -31,7 +31,9 @@ class Linear(ModuleMap):
     Values: :math:`B_{icq} = \sum_p W_{qp} A_{icp} + b_q`, the same for all components
     :math:`c`. Gradients: :math:`\nabla B_{icq} = \sum_p W_{qp} \nabla A_{icp}`; the bias
     does not enter. Weights and bias begin uniform between
-    :math:`\pm 1 / \sqrt{\text{in\_features}}`, as those of torch.
+    :math:`\pm 1 / \sqrt{\text{in\_features}}`, as those of torch. For each key the field
+    ``modules`` has one with the arrays ``weight``, of shape ``(out_features,
+    in_features)``, and ``bias``, of shape ``(out_features,)`` or None.
 
     Arguments:
         in_keys: keys of the blocks that can be treated.
@@ -43,10 +45,6 @@ class Linear(ModuleMap):
         dtype: of the parameters; by default the widest that JAX has. Values must have it
             too.
         key: a key of `jax.random`.
-
-    Attributes:
-        modules: for each key one with the arrays ``weight``, of shape ``(out_features,
-            in_features)``, and ``bias``, of shape ``(out_features,)`` or None.
 
     Raises:
         InvalidError: for lists of wrong length, and where the number of properties of the

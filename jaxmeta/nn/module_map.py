@@ -10,7 +10,6 @@ from typing import Any, NoReturn
 import equinox as eqx
 
 from jaxmeta.core import Labels, TensorMap
-from jaxmeta.core.functions import _mapping
 from jaxmeta.core.layouts._differences import block_name
 from jaxmeta.errors import (
     InvalidError,
@@ -20,7 +19,8 @@ from jaxmeta.errors import (
     compose,
 )
 from jaxmeta.nn._arguments import OutProperties, check_labels, properties_of
-from jaxmeta.nn._layers import layer_of, shape_after
+from jaxmeta.nn._layers import layer_of
+from jaxmeta.nn._plans import apply
 from jaxmeta.operations._arguments import check_map
 
 
@@ -46,17 +46,10 @@ class Blockwise(eqx.Module):
             tensor: a map, with static or dynamic samples.
             key: not used; `equinox.nn.Sequential` gives one to each of its modules.
         """
-        name = self._name
-        check_map(name, tensor)
-        blocks = []
-        layers = self._layers(tensor.keys)
-        for i, (block, (layer, properties)) in enumerate(zip(tensor, layers, strict=True)):
-            where = f"{name} at {block_name(tensor.keys, i)}"
-            found = shape_after(where, layer, tuple(block.shape[1:]), block.dtype)
-            if properties is None and found:
-                properties = Labels.range("_", found[-1])
-            blocks.append(_mapping.apply(where, layer, block, ((None, properties),)))
-        return TensorMap(tensor.keys, blocks, tensor.info())
+        check_map(self._name, tensor)
+        found = type(self)._layers(self, tensor.keys)
+        layers = [layer for layer, _ in found]
+        return apply(self._name, tensor, layers, [labels for _, labels in found])
 
 
 class ModuleMap(Blockwise):
@@ -83,13 +76,15 @@ class ModuleMap(Blockwise):
             By default a range by the name ``_``.
 
     Raises:
-        InvalidError: when numbers of keys, modules and labels differ. When called: for
-            other names of keys, and a result that does not fit the labels.
+        InvalidError: when numbers of keys, modules and labels differ. When called: for a
+            result that does not fit the labels.
         InvalidTypeError: for arguments of other types; when called: for a result of
             another dtype.
         MissingError: when called, for a block whose key is none of `in_keys`.
+        NotEqualError: when called, for keys with other names.
         NestedGradientsError: when called, where a first derivative is missing that those
             of gradients need, or at a third order.
+        DynamicSamplesError: when called, for gradients of gradients with dynamic samples.
 
     Example:
         >>> import equinox as eqx, jax, jax.numpy as jnp
@@ -150,11 +145,9 @@ class ModuleMap(Blockwise):
         return ModuleMap(in_keys, [module] * len(in_keys), out_properties)
 
     def _layers(self, keys: Labels) -> Sequence[tuple[Any, Labels | None]]:
-        found = []
-        for position in positions_of(self._name, keys, self.in_keys):
-            labels = self.out_properties and self.out_properties[position]
-            found.append((self.modules[position], labels or None))
-        return found
+        positions = positions_of(self._name, keys, self.in_keys)
+        modules, labels = self.modules, self.out_properties
+        return [(modules[i], None if labels is None else labels[i]) for i in positions]
 
 
 class Shared(Blockwise):
@@ -272,11 +265,10 @@ def positions_of(name: str, keys: Labels, in_keys: Labels) -> list[int]:
                 remedy="rename_dimension() or permute_dimensions() the keys of the map.",
             )
         )
-    found = [in_keys.position(entry) for entry in keys]
-    for i, position in enumerate(found):
-        if position is None:
-            raise _missing(name, keys, i, in_keys)
-    return [position for position in found if position is not None]
+    found = in_keys._index.find(keys.values).tolist()
+    if -1 in found:
+        raise _missing(name, keys, found.index(-1), in_keys)
+    return found
 
 
 def _missing(name: str, keys: Labels, index: int, in_keys: Labels) -> MissingError:

@@ -12,8 +12,10 @@ import numpy as np
 import pytest
 from nn.networks import IN_KEYS, KEYS, RANDOM, module_of, tensor_of
 
+import jaxmeta as jm
 from jaxmeta import Labels, TensorMap, nn
 from jaxmeta.errors import (
+    DynamicSamplesError,
     InvalidError,
     InvalidTypeError,
     MissingError,
@@ -97,12 +99,13 @@ def test_another_dtype(name: str) -> None:
 
 def test_results_that_do_not_fit() -> None:
     tensor = tensor_of(gradients=())
-    where = r"^wrap at block \(o3_lambda=1, o3_sigma=1\): .*"
+    where = r"^wrap: what the function gives for block \(o3_lambda=1, o3_sigma=1\) .*"
     with pytest.raises(InvalidError, match=where + r"\n.*gives shape \(4,\)"):
         nn.wrap(lambda x: x.sum(0))(tensor)
     with pytest.raises(InvalidError, match=where + r"\n.*gives shape \(\)"):
         nn.wrap(jnp.sum)(tensor)
-    with pytest.raises(InvalidTypeError, match=where + r"\n.*gives tuple"):
+    one = r"wrap: the function must give one array.\n  for a sample of block .* it gives"
+    with pytest.raises(InvalidTypeError, match=one + " tuple"):
         nn.wrap(lambda x: (x, x))(tensor)
     with pytest.raises(InvalidTypeError, match=where + "another dtype"):
         nn.wrap(lambda x: x.astype(jnp.float32))(tensor)
@@ -138,7 +141,15 @@ def test_transformations_refuse_what_does_not_keep_the_norms() -> None:
 
 def test_gradients_of_gradients_without_those_that_the_chain_rule_needs() -> None:
     tensor = tensor_of(gradients=("positions", "positions/strain"))
-    with pytest.raises(NestedGradientsError, match=r"^Tanh at block"):
+    with pytest.raises(NestedGradientsError, match=r"^Tanh: .*\n.* of block .o3_l"):
+        module_of("Tanh")(tensor)
+
+
+def test_gradients_of_gradients_of_dynamic_samples() -> None:
+    gradients = ("positions", "strain", "positions/strain")
+    room = {"samples": 5, "positions": 20, "strain": 20, "positions/strain": 90}
+    tensor = jm.pad(tensor_of(gradients=gradients), room)
+    with pytest.raises(DynamicSamplesError, match="Tanh: gradient 'strain' of gradient"):
         module_of("Tanh")(tensor)
 
 
