@@ -70,7 +70,8 @@ class DiskDataset:
     Raises:
         CorruptFileError: for a damaged or hostile file, or structures that are missing;
             what is wrong with one structure is found when it is read.
-        MissingError: for fields that structure 0 lacks, or that another one lacks.
+        MissingError: for fields that structure 0 lacks, or that another one lacks, and
+            where there is none at all.
         InvalidError: for two files that would make one field, and after `close`.
         InvalidTypeError: for what is no path, or a dtype that is none.
 
@@ -155,6 +156,14 @@ class DiskDataset:
         return {name: found[name] for name in fields}
 
     def _check_complete(self, folders: Sequence[Mapping[str, str]]) -> None:
+        if folders and not self._files:
+            raise MissingError(
+                compose(
+                    "DiskDataset: structure 0 has nothing that can be read.",
+                    remedy='maps are files named .mts; readers={"system.mta": ...} read '
+                    "others.",
+                )
+            )
         for i, found in enumerate(folders):
             for name in self._files:
                 if found.get(name) != self._files[name]:

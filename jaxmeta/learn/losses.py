@@ -46,7 +46,8 @@ def mse(
             prediction.
         weights: a weight for ``"values"`` and for gradients by name: ``"positions"``, or
             ``"positions/strain"`` for a gradient of a gradient. What is not named has no
-            weight. By default the values have weight one. Numbers, or scalars of JAX.
+            weight. By default the values have weight one. Numbers that are not negative,
+            or scalars of JAX, which are looked up even where they are zero.
         sizes: numbers of atoms, by which the errors of the values are divided; those of
             gradients are not. One for each sample: an array of shape (samples,), padding
             included, or a map with the samples of the target and one property. Rows of

@@ -307,6 +307,13 @@ def test_fields_that_are_missing(dataset: Dataset, tmp_path: Path) -> None:
         DiskDataset(path, ["energi"])
 
 
+def test_nothing_to_read(tmp_path: Path) -> None:
+    path = _archive(tmp_path / "x.zip", {"0/system.mta": b"", "1/system.mta": b""})
+    with pytest.raises(KeyError, match="structure 0 has nothing that can be read"):
+        DiskDataset(path)
+    assert list(DiskDataset(path, readers={"system.mta": len})) == [(0,), (0,)]
+
+
 def test_two_files_for_one_field(tmp_path: Path) -> None:
     path = _archive(tmp_path / "x.zip", {"0/e.mts": MAP, "0/e.txt": b""})
     with pytest.raises(ValueError, match="two files make the field 'e'"):
