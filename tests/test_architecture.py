@@ -22,6 +22,7 @@ FLOORS = {
     "_render": 0,
     "core": 1,
     "operations": 2,
+    "debug": 2,
     "io": 2,
     "autodiff": 2,
     "nn": 3,

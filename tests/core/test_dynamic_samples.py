@@ -26,7 +26,7 @@ from jaxmeta import (
     pad,
     unpad,
 )
-from jaxmeta.errors import DynamicSamplesError, InvalidError, InvalidTypeError
+from jaxmeta.errors import InvalidError, InvalidTypeError
 
 
 ROOM = {
@@ -276,16 +276,6 @@ CASES: dict[str, tuple[Callable[[], Any], type[JaxmetaError], str]] = {
         lambda: DynamicLabels("a", jnp.zeros((2, 2), jnp.int32)),
         InvalidError,
         r"found shape \(2, 2\) for the names \['a'\]",
-    ),
-    "keys_to_samples": (
-        lambda: TensorMap(Labels.single(), [PADDED]).keys_to_samples("_"),
-        DynamicSamplesError,
-        r"keys_to_samples: .*\['system'\].*dynamic.*unpad\(tensor\)",
-    ),
-    "keys_to_properties": (
-        lambda: TensorMap(Labels.single(), [PADDED]).keys_to_properties("_"),
-        DynamicSamplesError,
-        "keys_to_properties: .*dynamic",
     ),
 }
 

@@ -12,7 +12,7 @@ from jax.core import Tracer
 
 from jaxmeta.core.blocks._block import TensorBlock
 from jaxmeta.core.blocks._map import TensorMap
-from jaxmeta.core.labels._dynamic import DynamicLabels, check_capacity, rows_in_use
+from jaxmeta.core.labels._dynamic import DynamicLabels, check_capacity, in_use
 from jaxmeta.core.labels._label_values import refuse_tracer
 from jaxmeta.core.labels._labels import Labels
 from jaxmeta.errors import InvalidError, InvalidTypeError, compose
@@ -137,7 +137,7 @@ def unpad(data: T) -> T:
 def _unpadded(block: TensorBlock, parent: np.ndarray | None, axis: str) -> TensorBlock:
     samples = block.samples
     table = _host_table(samples)
-    used = rows_in_use(table) if isinstance(samples, DynamicLabels) else None
+    used = in_use(table) if isinstance(samples, DynamicLabels) else None
     names = samples.names
     kept = np.arange(len(table)) if used is None else np.flatnonzero(used)
     rows = np.array(table[kept])

@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxmeta.core.labels._dynamic import PADDING
+from jaxmeta.core.device._grids import Grid, in_grid
+from jaxmeta.core.labels._dynamic import PADDING, in_use
 
 
 class Places(NamedTuple):
@@ -33,11 +34,6 @@ class Places(NamedTuple):
     lost: Any
 
 
-def in_use(labels: Any) -> Any:
-    """True for rows that are not padding."""
-    return (labels != PADDING).any(axis=1)
-
-
 def sorted_rows(rows: Any) -> tuple[Any, Any]:
     """The rows in lexicographic order, and which row each of them was."""
     numbers = jax.lax.iota(jnp.int32, rows.shape[0])
@@ -53,11 +49,21 @@ def positions(rows: Any, table: Any) -> Any:
     table, size = jnp.asarray(table), table.shape[0]
     if isinstance(size, int) and size == 0:
         return jnp.zeros(rows.shape[:1], jnp.int32)
-    ordered, order = sorted_rows(table)
-    before = _rows_before(rows, ordered)
-    nearest = ordered.at[before].get(mode="clip")
-    found = (nearest == rows).all(axis=1) & in_use(rows)
-    return jnp.where(found, order.at[before].get(mode="clip"), size)
+
+    def numbered(grid: Grid, table: Any, rows: Any) -> Any:
+        numbers = jax.lax.iota(jnp.int32, size)
+        slots = jnp.full((grid.room,), size, jnp.int32)
+        slots = slots.at[grid.numbers(table)].set(numbers, mode="drop")
+        return slots.at[grid.numbers(rows)].get(mode="fill", fill_value=size)
+
+    def by_bisection(table: Any, rows: Any) -> Any:
+        ordered, order = sorted_rows(table)
+        before = _rows_before(rows, ordered)
+        nearest = ordered.at[before].get(mode="clip")
+        found = (nearest == rows).all(axis=1) & in_use(rows)
+        return jnp.where(found, order.at[before].get(mode="clip"), size)
+
+    return in_grid(table, numbered, by_bisection, rows)
 
 
 def _rows_before(rows: Any, ordered: Any) -> Any:
@@ -83,10 +89,23 @@ def _less(left: Any, right: Any) -> Any:
 
 def distinct(rows: Any, capacity: Any) -> Places:
     """The distinct rows in order, with room for `capacity` of them."""
-    ordered, order = sorted_rows(rows)
-    other = (ordered[1:] != ordered[:-1]).any(axis=1)
-    first = jnp.ones(ordered.shape[:1], bool).at[1:].set(other)
-    return _placed(ordered, order, first & in_use(ordered), capacity)
+
+    def numbered(grid: Grid, rows: Any) -> Places:
+        number = grid.numbers(rows)
+        there = jnp.zeros((grid.room,), jnp.int32).at[number].set(1, mode="drop")
+        place = (jnp.cumsum(there) - 1).at[number].get(mode="fill", fill_value=capacity)
+        target = jnp.minimum(place, capacity)
+        labels = jnp.full((capacity, rows.shape[1]), PADDING, jnp.int32)
+        labels = labels.at[target].set(rows, mode="drop")
+        return Places(labels, target, there.sum(dtype=jnp.int32), _none())
+
+    def by_order(rows: Any) -> Places:
+        ordered, order = sorted_rows(rows)
+        other = (ordered[1:] != ordered[:-1]).any(axis=1)
+        first = jnp.ones(ordered.shape[:1], bool).at[1:].set(other)
+        return _placed(ordered, order, first & in_use(ordered), capacity)
+
+    return in_grid(rows, numbered, by_order)
 
 
 def all_sorted(rows: Any, capacity: Any) -> Places:
@@ -110,7 +129,7 @@ def _placed(ordered: Any, order: Any, begins: Any, capacity: Any) -> Places:
     fits = used & (place < capacity)
     target = jnp.zeros_like(place).at[order].set(jnp.where(fits, place, capacity))
     needed = begins.sum(dtype=jnp.int32)
-    return Places(labels, target, needed, jnp.zeros((), jnp.int32))
+    return Places(labels, target, needed, _none())
 
 
 def found_in(rows: Any, table: Any) -> Places:
@@ -125,8 +144,11 @@ def placed_at(rows: Any, target: Any, table: Any) -> Places:
     there = in_use(table).at[target].get(mode="fill", fill_value=False)
     target = jnp.where(inside & there, target, size)
     lost = (in_use(rows) & (target == size)).sum(dtype=jnp.int32)
-    needed = jnp.zeros((), jnp.int32)
-    return Places(table, target, needed, lost)
+    return Places(table, target, _none(), lost)
+
+
+def _none() -> Any:
+    return jnp.zeros((), jnp.int32)
 
 
 def as_they_are(rows: Any, capacity: Any) -> Places:
@@ -138,9 +160,8 @@ def kept_in_place(rows: Any, kept: Any) -> Places:
     """The rows where they are; those that are not kept become padding."""
     kept = kept & in_use(rows)
     numbers = jax.lax.iota(jnp.int32, rows.shape[0])
-    none = jnp.zeros((), jnp.int32)
     target = jnp.where(kept, numbers, rows.shape[0])
-    return Places(jnp.where(kept[:, None], rows, PADDING), target, none, none)
+    return Places(jnp.where(kept[:, None], rows, PADDING), target, _none(), _none())
 
 
 def distinct_by_appearance(rows: Any, capacity: Any) -> Places:

@@ -14,8 +14,8 @@ from typing import Any, TypeAlias
 
 import jax.numpy as jnp
 
-from jaxmeta.core.device._device_rows import Places, in_use
-from jaxmeta.core.labels._dynamic import PADDING
+from jaxmeta.core.device._device_rows import Places
+from jaxmeta.core.labels._dynamic import PADDING, in_use
 
 
 # (rows, tables, capacity) -> places

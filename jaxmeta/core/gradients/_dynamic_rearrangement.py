@@ -14,10 +14,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxmeta.core.device import _device_checks as checks
-from jaxmeta.core.device._device_rows import Places, in_use
+from jaxmeta.core.device._device_rows import Places
 from jaxmeta.core.device._journeys import Journey, counts, roots, starts, travelled
 from jaxmeta.core.gradients._dynamic_rows import check_dynamic, zero_padding
 from jaxmeta.core.gradients._levels import Operand
+from jaxmeta.core.labels._dynamic import in_use
 from jaxmeta.core.labels._labels import Labels
 from jaxmeta.core.layouts._layout import BlockLayout, Dynamic, Gradients, block_layout
 from jaxmeta.core.plans._kernels import fill_properties, filling, sum_rows

@@ -23,10 +23,10 @@ import jax
 import jax.numpy as jnp
 
 from jaxmeta.core.device import _device_checks as checks
-from jaxmeta.core.device._device_rows import in_use
 from jaxmeta.core.gradients._gradients import mapped, push_forward
 from jaxmeta.core.gradients._levels import Operand, Sides, same_extra
 from jaxmeta.core.gradients._row_function import RowFunction
+from jaxmeta.core.labels._dynamic import in_use
 from jaxmeta.core.labels._labels import Labels
 from jaxmeta.core.layouts._layout import BlockLayout, Gradients, block_layout
 from jaxmeta.core.plans._plans import Step, keep

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, cast, final
+from typing import Any, final
 
 import jax
 import jax.numpy as jnp
@@ -104,7 +104,7 @@ class DynamicLabels:
             InvalidError: when a row stands twice.
         """
         values = label_table(self._values, self._names, "DynamicLabels.to_labels")
-        return Labels(self._names, values[rows_in_use(values)])
+        return Labels(self._names, values[in_use(values)])
 
     @property
     def names(self) -> list[str]:
@@ -124,7 +124,7 @@ class DynamicLabels:
     @property
     def mask(self) -> Any:
         """True for rows in use: bool of shape (capacity,)."""
-        return (self._values != PADDING).any(axis=1)
+        return in_use(self._values)
 
     @property
     def shape(self) -> tuple[Any, ...]:
@@ -153,9 +153,9 @@ class DynamicLabels:
         return cls._view(names, children[0])
 
 
-def rows_in_use(values: np.ndarray) -> np.ndarray:
-    """Which rows are not padding: bool of shape (capacity,)."""
-    return cast(np.ndarray, (values != PADDING).any(axis=1))
+def in_use(values: Any) -> Any:
+    """Which rows are not padding: bool of shape (capacity,), of numpy or JAX."""
+    return (values != PADDING).any(axis=1)
 
 
 def padded_rows(values: np.ndarray, capacity: int, axis: str) -> Any:
@@ -177,7 +177,7 @@ def _check_tellable(values: np.ndarray, axis: str) -> None:
                 remedy="append a dimension to the samples first.",
             )
         )
-    same = np.flatnonzero(~rows_in_use(values))
+    same = np.flatnonzero(~in_use(values))
     if same.size:
         raise InvalidError(
             compose(
