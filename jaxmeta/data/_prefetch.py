@@ -47,9 +47,7 @@ class _Worker:
     def __init__(self, make: Callable[[int], Any], numbers: range, depth: int) -> None:
         self._waiting: queue.Queue[Any] = queue.Queue(depth)
         self._stop = threading.Event()
-        # Settings of JAX that belong to a thread: arrays go where they would go from here.
-        device = jax.config.jax_default_device  # type: ignore[attr-defined]
-        arguments = (make, numbers, self._waiting, self._stop, device)
+        arguments = (make, numbers, self._waiting, self._stop, _settings())
         self._thread = threading.Thread(
             target=_work, args=arguments, name="jaxmeta-loader", daemon=True
         )
@@ -81,11 +79,12 @@ def _work(
     numbers: range,
     waiting: queue.Queue[Any],
     stop: threading.Event,
-    device: Any,
+    settings: tuple[Any, bool],
 ) -> None:
     error = None
+    device, x64 = settings
     try:
-        with jax.default_device(device):
+        with jax.default_device(device), jax.enable_x64(x64):
             for number in numbers:
                 if stop.is_set():
                     return
@@ -93,6 +92,12 @@ def _work(
     except BaseException as found:  # raised again where the items are used
         error = found
     waiting.put(_End(error))
+
+
+def _settings() -> tuple[Any, bool]:
+    """What JAX keeps for each thread: batches are what they would be if made here."""
+    config: Any = jax.config
+    return config.jax_default_device, config.jax_enable_x64
 
 
 def _empty(waiting: queue.Queue[Any]) -> None:

@@ -221,7 +221,10 @@ class IndexedDataset(_Fields):
         Raises:
             MissingError: when there is none.
         """
-        position = self._positions.get(sample_id)
+        try:
+            position = self._positions.get(sample_id)
+        except TypeError:  # can not be hashed
+            position = None
         if position is None:
             raise MissingError(
                 compose(

@@ -3,7 +3,7 @@
 from jaxmeta.learn.losses import huber as huber
 from jaxmeta.learn.losses import mae as mae
 from jaxmeta.learn.losses import mse as mse
-from jaxmeta.learn.metrics import Errors as Errors
-from jaxmeta.learn.metrics import metrics as metrics
-from jaxmeta.learn.metrics import r2 as r2
-from jaxmeta.learn.metrics import rmse as rmse
+from jaxmeta.learn.scores import Errors as Errors
+from jaxmeta.learn.scores import metrics as metrics
+from jaxmeta.learn.scores import r2 as r2
+from jaxmeta.learn.scores import rmse as rmse

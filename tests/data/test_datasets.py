@@ -132,6 +132,8 @@ def test_other_mistakes() -> None:
         Dataset(a=[1])[0.0]  # type: ignore[call-overload]
     with pytest.raises(KeyError, match="no entry named 'c'"):
         IndexedDataset(["a"], x=[1]).get_sample("c")
+    with pytest.raises(KeyError, match=r"no entry named \[1\]"):
+        IndexedDataset(["a"], x=[1]).get_sample([1])
     with pytest.raises(ValueError, match="size is not negative"):
         Dataset(-1, a=_double)
     with pytest.raises(TypeError, match="sample_id must be a list"):

@@ -243,6 +243,9 @@ loader = Loader(Dataset(x=[np.ones(2, "float32")] * 4), 1, buckets={"x": 1})
 with jax.default_device(second):
     assert [batch.x.device for batch in loader] == [second] * 4
 assert [batch.x.device for batch in loader] == [first] * 4
+wide = Loader(Dataset(x=[np.ones(2)] * 4), 1, buckets={"x": 1})
+with jax.enable_x64(True):
+    assert [batch.x.dtype for batch in wide] == ["float64"] * 4
 """
 
 
