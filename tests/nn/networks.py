@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -89,6 +90,11 @@ MODULES: dict[str, Build] = {
 def module_of(name: str, dtype: Any = "float64") -> nn.ModuleMap:
     """One of the modules, with parameters of no special value."""
     return perturbed(MODULES[name](np.dtype(dtype)))
+
+
+def jitted(module: nn.ModuleMap) -> Callable[[TensorMap], TensorMap]:
+    """The module in one compiled program."""
+    return functools.partial(eqx.filter_jit(lambda module, tensor: module(tensor)), module)
 
 
 # The same in numpy, for the array of a block, from its parameters -----------------------

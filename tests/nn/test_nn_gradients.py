@@ -1,8 +1,7 @@
-"""Explicit gradients through every module, exact for static and dynamic samples."""
+"""Explicit gradients through every module are exact, and derivatives by parameters."""
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
 import equinox as eqx
@@ -11,35 +10,31 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import given, settings
-from nn.networks import IN_KEYS, KEYS, MODULES, RANDOM, module_of, tensor_of
+from nn.networks import IN_KEYS, KEYS, MODULES, RANDOM, jitted, module_of, tensor_of
 
-import jaxmeta as jm
 from jaxmeta import Labels, TensorBlock, TensorMap, nn
 from jaxmeta.testing import assert_exact_gradients
 from jaxmeta.testing.strategies import tensors
 
 
-ROOM = {"samples": 6, "positions": 12}
+# Activations are alike.
+KINDS = [name for name in MODULES if name not in ("InvariantSiLU", "InvariantTanh", "ReLU")]
 
 
-@pytest.mark.parametrize("name", MODULES)
+@pytest.mark.parametrize("name", KINDS)
 def test_gradients_are_exact(name: str) -> None:
-    tensor = tensor_of(rows=(3, 3, 2), gradients=("positions",))
+    tensor = tensor_of(rows=(3, 2, 0), gradients=("positions",))
     assert_exact_gradients(jitted(module_of(name)), tensor)
 
 
 @pytest.mark.parametrize("name", ["Sequential", "EquivariantTransformation", "Linear"])
 def test_gradients_of_gradients_are_exact(name: str) -> None:
     gradients = ("positions", "strain", "positions/strain")
-    tensor = tensor_of(rows=(2, 2, 1), gradients=gradients, density=0.7)
+    tensor = tensor_of(rows=(2, 2, 0), gradients=gradients, density=0.7)
     assert_exact_gradients(jitted(module_of(name)), tensor)
 
 
-def jitted(module: nn.ModuleMap) -> Any:
-    return functools.partial(eqx.filter_jit(lambda module, tensor: module(tensor)), module)
-
-
-@settings(max_examples=8)
+@settings(max_examples=5)
 @given(tensor=tensors(components=(2,), properties=3, key_names=("a", "b")))
 def test_gradients_of_any_map(tensor: TensorMap) -> None:
     mlp = eqx.nn.MLP(3, 1, 4, 1, jnp.tanh, key=RANDOM)
@@ -58,45 +53,11 @@ def test_a_bias_does_not_enter_into_gradients() -> None:
     np.testing.assert_array_equal(result[0].gradient("strain").values, np.zeros((1, 3)))
 
 
-# Dynamic samples ------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("name", [name for name in MODULES if "Invariant" not in name])
-def test_dynamic_samples(name: str) -> None:
-    tensor = tensor_of(rows=(3, 0, 2))
-    module = jitted(module_of(name))
-    found = module(jm.pad(tensor, ROOM))
-    for block in found:
-        for data in (block, block.gradient("positions")):
-            unused = ~np.asarray(data.samples.mask)
-            assert (np.asarray(data.values)[unused] == 0).all()
-    jm.allclose_raise(jm.unpad(found), module(tensor), rtol=1e-11, atol=1e-12)
-
-
-def test_derivatives_of_dynamic_samples_are_those_of_the_rows_in_use() -> None:
-    """Also by the parameters, and of a loss that has values and gradients in it."""
-    tensor = tensor_of(rows=(3, 0, 2))
-    module = module_of("EquivariantTransformation")
-
-    @eqx.filter_jit
-    @eqx.filter_grad
-    def slopes(module: Any, tensor: TensorMap) -> Any:
-        total = 0.0
-        for block in module(tensor):
-            total += jnp.sum(jnp.square(block.values))
-            total += jnp.sum(jnp.sin(block.gradient("positions").values))
-        return total
-
-    found = jax.tree.leaves(slopes(module, jm.pad(tensor, ROOM)))
-    for array, expected in zip(found, jax.tree.leaves(slopes(module, tensor)), strict=True):
-        np.testing.assert_allclose(array, expected, rtol=1e-9, atol=1e-12)
-
-
 # Derivatives by parameters --------------------------------------------------------------
 
 
 def test_derivatives_by_parameters_against_finite_differences() -> None:
-    tensor = tensor_of(rows=(3, 2, 2))
+    tensor = tensor_of(rows=(3, 2, 0))
     module = module_of("Sequential")
     assert all(isinstance(leaf, jax.Array) for leaf in jax.tree.leaves(module))
 
