@@ -22,7 +22,7 @@ from jaxmeta.autodiff._passes import (
 from jaxmeta.autodiff._rows import Rows, rows_of
 from jaxmeta.autodiff.parameters import Parameter
 from jaxmeta.core import PADDING, TensorMap
-from jaxmeta.errors import DynamicSamplesError, compose
+from jaxmeta.errors import DynamicSamplesError, InvalidTypeError, compose
 
 
 Mode: TypeAlias = Literal["auto", "forward", "reverse"]
@@ -68,8 +68,7 @@ def first_order(asked: Asked, at: Arrays) -> tuple[Found, Rest]:
         for i, (key, block) in enumerate(tensor.items())
     ]
     passes = _Passes(tensor, rows, push, at, asked.chunk)
-    forward = _is_forward(asked.mode, passes)
-    gradients = passes.forwards() if forward else passes.backwards()
+    gradients = _gradients(asked.mode, passes)
     masked = [
         {name: without_padding(array, some[name]) for name, array in found.items()}
         for found, some in zip(gradients, rows, strict=True)
@@ -139,6 +138,25 @@ class _Passes(NamedTuple):
             for dense in {each.dense for each in rows.values()}:
                 total += math.prod(inner) * (samples if dense else 1)
         return total
+
+
+def _gradients(mode: Mode, passes: _Passes) -> list[dict[str, Any]]:
+    if not _is_forward(mode, passes):
+        return passes.backwards()
+    try:
+        return passes.forwards()
+    except TypeError as error:
+        if "custom_vjp" not in str(error):
+            raise
+        if mode == "auto":
+            return passes.backwards()
+        raise InvalidTypeError(
+            compose(
+                f"{WHERE}: the function has no derivatives forwards.",
+                "it calls one with derivatives by jax.custom_vjp",
+                remedy='give mode="reverse".',
+            )
+        ) from error
 
 
 def _is_forward(mode: Mode, passes: _Passes) -> bool:

@@ -66,8 +66,8 @@ def with_gradients(
         mode: ``"reverse"`` pulls entries of the values back, ``"forward"`` pushes rows of
             the parameters forwards, of different samples at once, which needs owners that
             are static; ``"auto"`` takes what is less, and is ``"reverse"`` where each
-            sample has one number and each row an owner. Functions with derivatives by
-            `jax.custom_vjp` need ``"reverse"``.
+            sample has one number and each row an owner, and for functions with
+            derivatives by `jax.custom_vjp`, which go backwards only.
         chunk: how many entries or rows go through at once, to bound memory; all of them
             for None.
         second: gradients of gradients; samples and owners must be static.
