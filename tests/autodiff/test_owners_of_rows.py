@@ -1,4 +1,4 @@
-"""Owners of rows: every way to say them, random ones, and the check that finds wrong ones."""
+"""Owners of rows: the ways to say them, random ones, and the check that finds faults."""
 
 from __future__ import annotations
 
