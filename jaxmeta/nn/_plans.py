@@ -21,7 +21,7 @@ from jaxmeta.core.layouts._precision import check_differentiable, check_host_arr
 from jaxmeta.core.plans._functions import Function, compiled_for, taken_apart
 from jaxmeta.core.plans._plans import Plan, Step, plan_for
 from jaxmeta.core.plans._results import bare, block_by_block, run
-from jaxmeta.nn._layers import shape_after
+from jaxmeta.nn._layers import Plain, shape_after
 from jaxmeta.nn._shapes import Shape
 
 
@@ -40,6 +40,8 @@ def apply(
         properties: for each block, those of the result; None for a range.
     """
     check_differentiable(name, tensor)
+    # A function by itself is referred to weakly: what it closes over is freed with it.
+    layers = [layer.function if type(layer) is Plain else layer for layer in layers]
     distinct = {id(layer): layer for layer in layers}
     positions = {known: i for i, known in enumerate(distinct)}
     taken = [taken_apart(name, layer) for layer in distinct.values()]

@@ -141,6 +141,22 @@ def test_half_precision() -> None:
     assert result.dtype == jnp.bfloat16
 
 
+def test_activations_with_parameters_have_their_own_at_every_place() -> None:
+    module = nn.MLP(KEYS, 4, [3, 3], 1, activation=eqx.nn.PReLU(0.1), key=RANDOM)
+    assert len(jax.tree.leaves(module)) == 3 * (3 * 2 + 2)
+    tensor = tensor_of(gradients=())
+
+    def loss(module: Any) -> Any:
+        return sum(jnp.sum(block.values) for block in module(tensor))
+
+    slopes = [
+        float(slope)
+        for chain in jax.grad(loss)(module).modules
+        for slope in (chain.layers[1].negative_slope, chain.layers[3].negative_slope)
+    ]
+    assert len(set(slopes)) == 6
+
+
 # wrap, ModuleMap, EquivariantTransformation, Sequential ---------------------------------
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import pickle
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +63,51 @@ def test_nothing_is_compiled_anew_eagerly_when_weights_change() -> None:
         module = perturbed(module)
         module(tensor)
     assert (len(calls), len(_functions._KNOWN)) == before
+
+
+def test_functions_that_close_over_traced_arrays() -> None:
+    tensor = tensor_of()
+
+    @jax.jit
+    def scaled(factor: Any) -> TensorMap:
+        return nn.wrap(lambda x: factor * jnp.sin(x))(tensor)
+
+    sines = nn.wrap(jnp.sin)(tensor)
+    for factor in (2.0, 3.0):
+        jm.allclose_raise(scaled(factor), factor * sines, rtol=1e-12, atol=1e-14)
+    slope = jax.jacfwd(lambda factor: scaled(factor)[0].values)(2.0)
+    np.testing.assert_allclose(slope, sines[0].values, rtol=1e-12, atol=1e-14)
+
+
+def test_what_a_function_closes_over_is_freed_with_it() -> None:
+    class Held:
+        pass
+
+    def module_and_reference() -> Any:
+        held = Held()
+        return nn.wrap(lambda x: (x, held)[0]), weakref.ref(held)
+
+    module, reference = module_and_reference()
+    module(tensor_of())
+    assert reference() is not None
+    del module
+    gc.collect()
+    assert reference() is None
+
+
+def test_arrays_of_numpy() -> None:
+    """As those of files that are read without JAX."""
+    tensor, module = tensor_of(), module_of("MLP")
+    on_host = jax.tree.map(np.asarray, tensor)
+    assert isinstance(on_host[0].values, np.ndarray)
+    assert module(on_host) == module(tensor)
+
+
+def test_shapes_alone() -> None:
+    module, tensor = module_of("Sequential"), tensor_of()
+    shapes = eqx.filter_eval_shape(lambda module, tensor: module(tensor), module, tensor)
+    assert shapes[0].values.shape == module(tensor)[0].shape
+    assert jax.tree.structure(shapes) == jax.tree.structure(module(tensor))
 
 
 def test_one_program_for_all_batches_of_dynamic_samples() -> None:
