@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import jax
 import jax.numpy as jnp
 
 from jaxmeta.core import TensorMap
@@ -100,7 +101,7 @@ def mae(
         >>> float(mae(prediction, 0.0 * prediction))
         2.0
     """
-    return loss("mae", jnp.abs, prediction, target, weights, sizes)
+    return loss("mae", _size, prediction, target, weights, sizes)
 
 
 def huber(
@@ -145,9 +146,14 @@ def huber(
         raise InvalidError(compose("huber: delta must be larger than zero."))
 
     def function(errors: Any) -> Any:
-        size = jnp.abs(errors)
+        size = _size(errors)
         inner = jnp.minimum(size, edge)
         # Below the edge: inner is size. Beyond: the square stops at the edge.
         return inner * (size - 0.5 * inner)
 
     return loss("huber", function, prediction, target, weights, sizes)
+
+
+def _size(errors: Any) -> Any:
+    """The absolute value, whose derivative at zero is zero; for JAX it is one there."""
+    return errors * jax.lax.stop_gradient(jnp.sign(errors))

@@ -192,6 +192,13 @@ def test_nothing_to_compare_is_zero(name: str, rng: np.random.Generator) -> None
     assert all((np.asarray(slope) == 0).all() for slope in jax.tree.leaves(slopes))
 
 
+@pytest.mark.parametrize("name", LOSSES)
+def test_a_perfect_prediction_has_no_slope(name: str, rng: np.random.Generator) -> None:
+    tensor = energies(rng).to(arrays="jax")
+    slopes = jax.grad(partial(LOSSES[name][0], weights=WEIGHTS))(tensor, tensor)
+    assert all((np.asarray(slope) == 0).all() for slope in jax.tree.leaves(slopes))
+
+
 @pytest.mark.parametrize("atoms", [(), (1,), (0,), (0, 0, 1)])
 def test_small_and_empty_structures(atoms: tuple[int, ...], rng: Any) -> None:
     prediction, target = energies(rng, atoms), energies(rng, atoms)

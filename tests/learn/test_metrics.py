@@ -13,7 +13,7 @@ import pytest
 from energies import PARAMETERS, ROOM, changed, energies, part, with_holes
 
 import jaxmeta as jm
-from jaxmeta import TensorMap
+from jaxmeta import Labels, TensorMap
 from jaxmeta.learn import Errors, mae, metrics, mse, r2, rmse
 
 
@@ -61,6 +61,13 @@ def test_overall_numbers_are_those_of_losses(pair: tuple[TensorMap, TensorMap]) 
     assert r2(prediction, target) == pytest.approx(
         1 - np.nansum((both - y) ** 2) / np.nansum((y - np.nanmean(y)) ** 2)
     )
+
+
+def test_the_order_of_blocks_is_that_of_the_prediction(rng: np.random.Generator) -> None:
+    prediction, target = energies(rng, blocks=2), energies(rng, blocks=2)
+    other = TensorMap(Labels("model", [[1], [0]]), [target[1], target[0]])
+    table, same = metrics(prediction, target), metrics(prediction, other)
+    assert list(same.items()) == list(table.items())
 
 
 def test_padding_does_not_count(pair: tuple[TensorMap, TensorMap]) -> None:
