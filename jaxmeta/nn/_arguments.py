@@ -149,12 +149,10 @@ def _one_each(
         return [single] * count
     if isinstance(given, str) or not isinstance(given, Sequence | np.ndarray):
         raise _wrong_type(name, argument, given, wanted)
-    found = []
-    for one in given:
-        converted = convert(one)
-        if converted is None:
-            raise _wrong_type(name, argument, one, wanted)
-        found.append(converted)
+    found = [converted for one in given if (converted := convert(one)) is not None]
+    if len(found) < len(given):
+        wrong = next(one for one in given if convert(one) is None)
+        raise _wrong_type(name, argument, wrong, wanted)
     if len(found) != count:
         raise InvalidError(
             compose(

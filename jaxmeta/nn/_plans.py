@@ -40,9 +40,7 @@ def apply(
         properties: for each block, those of the result; None for a range.
     """
     check_differentiable(name, tensor)
-    # A function by itself is referred to weakly: what it closes over is freed with it.
-    layers = [layer.function if type(layer) is Plain else layer for layer in layers]
-    distinct = {id(layer): layer for layer in layers}
+    distinct = {id(layer): _bare(layer) for layer in layers}
     positions = {known: i for i, known in enumerate(distinct)}
     taken = [taken_apart(name, layer) for layer in distinct.values()]
     arrays = [array for _, held, _ in taken for array in held]
@@ -60,6 +58,11 @@ def apply(
     result = run(plan, tensor, extra=arrays)
     del taken  # all that the static parts refer to was there until here
     return result
+
+
+def _bare(layer: Any) -> Any:
+    """A function by itself: plans refer to it weakly, what it closes over is freed."""
+    return layer.function if type(layer) is Plain else layer
 
 
 def _kind(array: Any) -> Kind:

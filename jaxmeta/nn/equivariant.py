@@ -76,10 +76,8 @@ class EquivariantTransformation(ModuleMap):
         if out_features is not None or labels is not None:
             outputs = out_sizes(name, out_features, labels, count)
         inputs = sizes(name, "in_features", in_features, count)
-        layers = []
-        for i, module in enumerate(modules):
-            of_sample: Any = layer_of(module)
-            if i not in invariant:
-                of_sample = Covariant(of_sample)
-            layers.append(Sized(of_sample, inputs[i], outputs[i]))
+        functions = [layer_of(module) for module in modules]
+        for i in set(range(count)).difference(invariant):
+            functions[i] = Covariant(functions[i])
+        layers = list(map(Sized, functions, inputs, outputs))
         super().__init__(in_keys, layers, labels)

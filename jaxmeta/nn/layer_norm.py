@@ -146,9 +146,12 @@ def _layers(
         strict=True,
     )
     of = parameter_dtype(name, dtype)
-    layers = []
-    for size, small, affine, biased, centred in options:
-        weight = jnp.ones(size, of) if affine else None
-        shift = jnp.zeros(size, of) if affine and biased else None
-        layers.append(Normalisation(weight, shift, size, small, centred))
-    return layers
+    return [_normalisation(of, *chosen) for chosen in options]
+
+
+def _normalisation(
+    dtype: Any, size: int, eps: float, affine: bool, biased: bool, mean: bool
+) -> Normalisation:
+    weight = jnp.ones(size, dtype) if affine else None
+    bias = jnp.zeros(size, dtype) if affine and biased else None
+    return Normalisation(weight, bias, size, eps, mean)

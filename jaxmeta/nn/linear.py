@@ -80,13 +80,8 @@ class Linear(ModuleMap):
         name = type(self).__name__
         count = len(check_labels(name, "in_keys", in_keys))
         labels = properties_of(name, out_properties, count)
-        layers = affine_layers(
-            sizes(name, "in_features", in_features, count),
-            out_sizes(name, out_features, labels, count),
-            switches(name, "bias", bias, count),
-            parameter_dtype(name, dtype),
-            random_keys(name, key, count),
-        )
+        biased = switches(name, "bias", bias, count)
+        layers = _layers(name, in_features, out_features, labels, biased, dtype, key)
         super().__init__(in_keys, layers, labels)
 
 
@@ -133,29 +128,27 @@ class EquivariantLinear(ModuleMap):
         count = len(check_labels(name, "in_keys", in_keys))
         invariant = invariant_positions(name, in_keys, invariant_keys)
         given = switches(name, "bias", bias, len(invariant))
-        biased = dict(zip(invariant, given, strict=True))
+        of_key = dict(zip(invariant, given, strict=True))
         labels = properties_of(name, out_properties, count)
-        layers = affine_layers(
-            sizes(name, "in_features", in_features, count),
-            out_sizes(name, out_features, labels, count),
-            [biased.get(i, False) for i in range(count)],
-            parameter_dtype(name, dtype),
-            random_keys(name, key, count),
-        )
+        biased = [of_key.get(i, False) for i in range(count)]
+        layers = _layers(name, in_features, out_features, labels, biased, dtype, key)
         super().__init__(in_keys, layers, labels)
 
 
-def affine_layers(
-    inputs: Sequence[int],
-    outputs: Sequence[int],
+def _layers(
+    name: str,
+    in_features: Any,
+    out_features: Any,
+    labels: tuple[Labels, ...] | None,
     biased: Sequence[bool],
     dtype: Any,
-    keys: Any,
+    key: Any,
 ) -> list[Affine]:
-    """Linear maps with random parameters."""
-    return [
-        affine(size, outputs[i], biased[i], dtype, keys[i]) for i, size in enumerate(inputs)
-    ]
+    count = len(biased)
+    inputs = sizes(name, "in_features", in_features, count)
+    outputs = out_sizes(name, out_features, labels, count)
+    of, keys = parameter_dtype(name, dtype), random_keys(name, key, count)
+    return [affine(inputs[i], outputs[i], biased[i], of, keys[i]) for i in range(count)]
 
 
 def affine(inputs: int, outputs: int, biased: bool, dtype: Any, key: Any) -> Affine:
