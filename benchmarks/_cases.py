@@ -38,6 +38,7 @@ class Case:
             `ANY_DEPTH`, as in every linear operation, to the `SECOND` order, or `NOT` at
             all.
         dynamic: whether it takes maps with dynamic samples.
+        static: how many of the last operands have static ones even then.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Case:
     operands: Callable[[TensorMap, TensorMap], Maps] = operands.one
     gradients: str = ANY_DEPTH
     dynamic: bool = False
+    static: int = 0
 
     @property
     def title(self) -> str:
@@ -91,9 +93,11 @@ def cases() -> list[Case]:
 
 def _arithmetic() -> Iterator[Case]:
     for name in ("add", "subtract"):
-        yield Case(name, _of_two(name), operands=operands.two)
+        yield Case(name, _of_two(name), operands=operands.two, dynamic=True)
     for name in ("multiply", "divide"):
-        yield Case(name, _of_two(name), operands=operands.two, gradients=SECOND)
+        yield Case(
+            name, _of_two(name), operands=operands.two, gradients=SECOND, dynamic=True
+        )
     yield Case("add", lambda m, a: m.add(a, 2.5), "a scalar", dynamic=True)
     yield Case("multiply", lambda m, a: m.multiply(a, -3.0), "a scalar", dynamic=True)
     yield Case("divide", lambda m, a: m.divide(a, 4.0), "a scalar", dynamic=True)
@@ -104,6 +108,8 @@ def _arithmetic() -> Iterator[Case]:
         _of_two("dot"),
         "a constant right side",
         operands=operands.with_constant,
+        dynamic=True,
+        static=1,
     )
     yield Case(
         "dot",
@@ -181,6 +187,7 @@ def _elementwise() -> Iterator[Case]:
         lambda m, mask, a, b: m.where(mask, a, b),
         peer=False,
         operands=operands.masked,
+        dynamic=True,
     )
 
 

@@ -41,7 +41,8 @@ What each operation does, as the tests prove it. The page is made from the code 
   dense Jacobians by JAX.
 - *Nested gradients*: gradients of gradients go through to any depth, because the operation
   is linear, or to the second order. Deeper ones are refused by name.
-- *Dynamic samples*: works for maps made by `pad`, or does so along some axes.
+- *Dynamic samples*: works for maps made by `pad`, or does so along some axes, or for some
+  operands. Two maps need the same rows, in their gradients too.
 
 Every operation works under `jit`, `vmap`, `grad`, `jvp`, `eval_shape` and in `scan`.
 """
@@ -114,7 +115,7 @@ def _dynamic(tried: list[Case]) -> str:
     kinds = [case.what for case in tried if case.dynamic]
     if len(kinds) == len(tried):
         return "yes"
-    return f"along {', '.join(kinds)}" if kinds else "not yet"
+    return f"only {', '.join(kinds)}" if kinds else "not yet"
 
 
 if __name__ == "__main__":
