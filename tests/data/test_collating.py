@@ -11,7 +11,7 @@ from typing import Any
 import jax
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from structures import charges_of, energy_of, structures
 
@@ -92,7 +92,17 @@ def test_blocks_that_a_structure_lacks(types: list[list[int]]) -> None:
     assert jm.equal(jm.sort(found, "keys"), jm.sort(wanted, "keys"))
 
 
-@given(tensors(order=2, sample_names=("system", "atom"), key_names=("center_type",)))
+@settings(max_examples=20)
+@given(
+    tensors(
+        order=2,
+        rows=st.sampled_from([(3,), (2, 0), (1, 4)]),
+        components=st.sampled_from([(), (3,)]),
+        properties=2,
+        sample_names=("system", "atom"),
+        key_names=("center_type",),
+    )
+)
 def test_any_map_in_parts(tensor: TensorMap) -> None:
     systems = {row[0] for block in tensor for row in block.samples.values.tolist()}
     parts = [
