@@ -3,6 +3,7 @@
     python spread_out.py one                  # one device
     python spread_out.py auto                 # two devices, sharded arrays under jit
     python spread_out.py shards               # two devices, jax.shard_map
+    python spread_out.py explicit             # the same, on a mesh of explicit axes
     python spread_out.py process 0 PORT       # the first of two processes
 
 Each prints the losses of a few steps, one in a line.
@@ -73,9 +74,10 @@ def main() -> None:
     def of_parts(arrays: Any, batch: Any, target: Any) -> Any:
         return jax.vmap(partial(of_part, arrays))(batch, target).mean()
 
-    mesh = jax.make_mesh(
-        (jax.device_count(),), ("parts",), axis_types=(jax.sharding.AxisType.Auto,)
-    )
+    types = jax.sharding.AxisType
+    axis = types.Explicit if HOW == "explicit" else types.Auto
+    mesh = jax.make_mesh((jax.device_count(),), ("parts",), axis_types=(axis,))
+    jax.set_mesh(mesh)
     spread = NamedSharding(mesh, PartitionSpec("parts"))
     whole = NamedSharding(mesh, PartitionSpec())
 
@@ -89,7 +91,8 @@ def main() -> None:
         own = jax.vmap(partial(of_part, arrays))(batch, target).mean()
         return jax.lax.pmean(own, "parts")
 
-    chosen = of_shards if HOW == "shards" else of_parts
+    # Under jit alone, JAX asks for the sharding of every look-up along explicit axes.
+    chosen = of_shards if HOW in ("shards", "explicit") else of_parts
 
     @jax.jit
     def step(arrays: Any, batch: Any, target: Any) -> Any:

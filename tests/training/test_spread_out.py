@@ -47,7 +47,7 @@ def expected() -> list[float]:
     return found
 
 
-@pytest.mark.parametrize("how", ["auto", "shards"])
+@pytest.mark.parametrize("how", ["auto", "shards", "explicit"])
 def test_on_two_devices(how: str, expected: list[float]) -> None:
     np.testing.assert_allclose(losses(started(how)), expected, rtol=1e-12)
 
