@@ -71,6 +71,12 @@ def test_as_many_children_with_keys_as_without(data: Any) -> None:
     assert len({jax.tree_util.keystr(path) for path, _ in with_keys}) == len(with_keys)
 
 
+def test_keys_are_of_a_kind_that_other_libraries_know(data: Any) -> None:
+    """orbax refuses keys of any kind that is not JAX's."""
+    for path, _ in jax.tree_util.tree_leaves_with_path(data):
+        assert all(isinstance(key, jax.tree_util.GetAttrKey) for key in path)
+
+
 def paths(data: Any) -> list[str]:
     return [jax.tree_util.keystr(p) for p, _ in jax.tree_util.tree_leaves_with_path(data)]
 

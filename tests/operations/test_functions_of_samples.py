@@ -53,6 +53,9 @@ class Scaled:
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Scaled)
 
+    def by(self, more: float, x: Any) -> Any:
+        return self.factor * more * x
+
     def method(self, x: Any) -> Any:
         return self.factor * x
 
@@ -78,6 +81,7 @@ KINDS: dict[str, Callable[[], Any]] = {
     "partial with keywords": lambda: functools.partial(scaled, 2.0, shift=0.0),
     "partial of a partial": lambda: functools.partial(functools.partial(scaled, 3.0)),
     "partial of JAX": lambda: jax.tree_util.Partial(scaled, jnp.asarray(3.0)),
+    "partial of a method": lambda: functools.partial(Scaled(1.5).by, 2.0),
     "object": lambda: Scaled(3.0),
     "method": lambda: Scaled(3.0).method,
     "class method": lambda: Scaled.three,

@@ -147,4 +147,6 @@ def _plan(
 
 def _of_rows(rows: Any, *rest: Any) -> Any:
     *arrays, function = rest
-    return jax.vmap(function.with_arrays(arrays))(rows)
+    whole = function.with_arrays(arrays)
+    # A function of its own: JAX writes out whatever object it maps.
+    return jax.vmap(lambda row: whole(row))(rows)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
+from jax.tree_util import GetAttrKey
 
 
-@dataclasses.dataclass(frozen=True)
-class LeafKey:
-    """The way from a block or map to one of its leaves, written as Python."""
+class LeafKey(GetAttrKey):
+    """The way from a block or map to one of its leaves, written as Python.
 
-    path: str
+    A kind of key that JAX has itself: libraries for checkpoints know no others.
+    """
 
     def __str__(self) -> str:
-        return self.path
+        return self.name

@@ -128,8 +128,8 @@ def _as_tree(function: Any) -> Any:
     return function
 
 
-def _applied(function: Any, arguments: Any, keywords: Any, x: Any) -> Any:
-    return functools.partial(function, *arguments, **keywords)(x)
+def _applied(function: Any, arguments: Any, keywords: Any, *x: Any) -> Any:
+    return functools.partial(function, *arguments, **keywords)(*x)
 
 
 def _is_array(leaf: Any) -> bool:
