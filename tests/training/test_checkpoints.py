@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +24,7 @@ from jaxmeta.autodiff import Parameter, with_gradients
 from jaxmeta.data import Dataset, Loader, collate
 
 
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "training.md").read_text()
 ROOM = {"energy": {"samples": 4, "positions": 40}, "positions": 40}
 WEIGHTS = {"values": 1.0, "positions": 0.1}
 SIZE, STEPS, STOP = 18, 12, 7  # five batches an epoch, the last one of two structures
@@ -150,16 +152,18 @@ def test_equinox(known: Any, step: Any, whole: Any, stopped: Run, tmp_path: Path
     assert_same(found, whole[0])
 
 
-def test_orbax(known: Any, step: Any, whole: Any, stopped: Run, tmp_path: Path) -> None:
+def orbax() -> Any:
     with warnings.catch_warnings():  # of orbax, at import
         warnings.simplefilter("ignore")
-        checkpoint = pytest.importorskip("orbax.checkpoint")
+        return pytest.importorskip("orbax.checkpoint")
 
+
+def test_orbax(known: Any, step: Any, whole: Any, stopped: Run, tmp_path: Path) -> None:
     def tree(run: Run) -> dict[str, Any]:
         return {"model": run.model, "state": run.state, "loader": run.loader.state()}
 
     empty = started(dataset(*known), seed=1)
-    with checkpoint.StandardCheckpointer() as checkpointer:
+    with orbax().StandardCheckpointer() as checkpointer:
         checkpointer.save(tmp_path / "run", tree(stopped))
         checkpointer.wait_until_finished()
         restored = checkpointer.restore(tmp_path / "run", tree(empty))
@@ -168,6 +172,28 @@ def test_orbax(known: Any, step: Any, whole: Any, stopped: Run, tmp_path: Path) 
     found, losses = trained(run, step, STEPS - STOP)
     assert losses == whole[1][STOP:]
     assert_same(found, whole[0])
+
+
+def test_orbax_in_the_manual(stopped: Run, known: Any, tmp_path: Path) -> None:
+    orbax()
+    (code,) = re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    names = {**stopped._asdict(), "folder": tmp_path}
+    exec(code, names)
+    run = names["run"]
+    assert (tmp_path / "orbax").is_dir()
+    loader = started(dataset(*known)).loader
+    loader.restore(run["loader"])
+    assert_same(Run(run["model"], run["state"], loader), stopped)
+
+
+def test_a_map_in_orbax(known: Any, tmp_path: Path) -> None:
+    padded = jm.pad(known[0], {"samples": 20, "positions": 200})
+    with orbax().StandardCheckpointer() as checkpointer:
+        checkpointer.save(tmp_path / "map", {"map": padded})
+        checkpointer.wait_until_finished()
+        like = jax.tree.map(np.zeros_like, padded)
+        restored = checkpointer.restore(tmp_path / "map", {"map": like})
+    assert restored["map"] == padded
 
 
 def test_targets_from_a_file(known: Any, step: Any, whole: Any, tmp_path: Path) -> None:
