@@ -53,7 +53,7 @@ MAPS: dict[str, tuple[Callable[[], Any], type[JaxmetaError], str]] = {
     "nothing in place of a list": (
         lambda: TensorMap(Labels.single(), None),  # type: ignore[arg-type]
         InvalidTypeError,
-        "blocks must be a list of TensorBlock.*found NoneType",
+        "blocks must be a list of TensorBlock.*found None, a NoneType",
     ),
     "more info that is no dictionary": (
         lambda: TensorMap(Labels.empty("k"), []).with_info("eV"),  # type: ignore[arg-type]

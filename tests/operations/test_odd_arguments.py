@@ -52,13 +52,16 @@ TENSOR = TensorMap(Labels(["k", "q"], [[0, 0]]), [BLOCK], info={"unit": "eV"})
 SQUARE = jm.mean_over_components(TENSOR, "xyz")
 
 GOOD: dict[str, Any] = {
-    **dict.fromkeys(("tensor", "tensor_1", "tensor_2", "A", "B", "condition"), TENSOR),
+    **dict.fromkeys(
+        ("tensor", "data", "tensor_1", "tensor_2", "A", "B", "condition"), TENSOR
+    ),
     **dict.fromkeys(("block", "block_1", "block_2"), BLOCK),
     **dict.fromkeys(("X", "Y"), SQUARE),
     **dict.fromkeys(("name", "names", "sample_names", "old"), "atom"),
     **dict.fromkeys(("copy", "requires_grad", "descending", "equal_nan"), False),
     **dict.fromkeys(("gradients", "gradient", "remove", "rcond", "driver"), None),
     **dict.fromkeys(("properties", "components"), None),
+    **dict.fromkeys(("into", "capacity", "owner"), None),
     **dict.fromkeys(("rtol", "atol"), 1e-3),
     "tensors": [TENSOR, TENSOR],
     "blocks": [BLOCK, BLOCK],

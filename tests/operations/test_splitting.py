@@ -283,7 +283,7 @@ def test_properties_of_dynamic_samples() -> None:
         assert jm.unpad(part) == other
     (part,) = jm.split(padded, "properties", [[2]])
     assert jm.unpad(part) == jm.slice(tensor, "properties", [2])
-    with pytest.raises(DynamicSamplesError, match=r"^split: the samples"):
+    with pytest.raises(DynamicSamplesError, match=r"^split: selection 0: the samples"):
         jm.split(padded, "samples", [[0]])
     with pytest.raises(DynamicSamplesError, match=r"^split_by: the samples"):
         jm.split_by(padded, "samples", "system")

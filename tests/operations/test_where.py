@@ -14,9 +14,8 @@ from operations.jacobian import assert_exact
 from operations.test_plans_of_operations import compilations, tensor_of
 
 import jaxmeta as jm
-from jaxmeta import DynamicLabels, Labels, TensorBlock, TensorMap
+from jaxmeta import PADDING, DynamicLabels, Labels, TensorBlock, TensorMap
 from jaxmeta.errors import (
-    DynamicSamplesError,
     InvalidError,
     InvalidTypeError,
     NotEqualError,
@@ -291,7 +290,7 @@ def test_what_does_not_fit(what: str, wrong_types: None) -> None:
         jm.where(*arguments)
 
 
-def test_conditions_with_gradients_and_dynamic_samples() -> None:
+def test_conditions_with_gradients() -> None:
     n = Labels.range("n", 2)
     below = TensorBlock(jnp.ones((1, 2), MASK), Labels("sample", [[0]]), [], n)
     condition = block_of(MASK).with_gradient("x", below)
@@ -302,11 +301,18 @@ def test_conditions_with_gradients_and_dynamic_samples() -> None:
         "  found ['x']\n"
         "  remove_gradients() drops them."
     )
-    samples = DynamicLabels("s", jnp.array([[0], [1]], jnp.int32))
-    dynamic = TensorBlock(jnp.ones((2, 2)), samples, [], n)
-    condition = TensorBlock(jnp.ones((2, 2), MASK), samples, [], n)
-    with pytest.raises(DynamicSamplesError, match="where: the samples"):
-        jm.where(condition, dynamic, 0.0)
+
+
+def test_dynamic_samples_and_a_number() -> None:
+    """Padding stays zero, whatever the number is."""
+    n = Labels.range("n", 2)
+    samples = DynamicLabels("s", jnp.array([[0], [1], [PADDING]], jnp.int32))
+    dynamic = TensorBlock(jnp.arange(6.0).reshape(3, 2), samples, [], n)
+    condition = jm.mask(lambda x: x > 1, dynamic)
+    kept = jm.where(condition, dynamic, 7.0)
+    assert kept.values.tolist() == [[7.0, 7.0], [2.0, 3.0], [0.0, 0.0]]
+    dropped = jm.where(condition, 7.0, dynamic)
+    assert dropped.values.tolist() == [[0.0, 1.0], [7.0, 7.0], [0.0, 0.0]]
 
 
 def test_maps_without_blocks() -> None:

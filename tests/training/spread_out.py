@@ -17,18 +17,20 @@ from functools import partial
 from typing import Any
 
 
-HOW = sys.argv[1]
-DEVICES = {"one": 1, "process": 1}.get(HOW, 2)
-os.environ["XLA_FLAGS"] = f"--xla_force_host_platform_device_count={DEVICES}"
+HOW = sys.argv[1] if __name__ == "__main__" else "one"
+if __name__ == "__main__":
+    devices = {"one": 1, "process": 1}.get(HOW, 2)
+    os.environ["XLA_FLAGS"] = f"--xla_force_host_platform_device_count={devices}"
 
 import jax  # noqa: E402
 import numpy as np  # noqa: E402
 from jax.sharding import NamedSharding, PartitionSpec  # noqa: E402
 
 
-jax.config.update("jax_enable_x64", True)
-jax.config.update("jax_cpu_collectives_implementation", "gloo")
+if __name__ == "__main__":
+    jax.config.update("jax_enable_x64", True)
 if HOW == "process":
+    jax.config.update("jax_cpu_collectives_implementation", "gloo")
     jax.distributed.initialize(f"localhost:{sys.argv[3]}", 2, int(sys.argv[2]))
 
 import equinox as eqx  # noqa: E402
