@@ -79,11 +79,20 @@ TRAVELS = [
     *[(FLAT, name, operation) for name, operation in OF_FLAT.items()],
     *[(NESTED, name, operation) for name, operation in LINEAR.items()],
 ]
+# What is one and the same for gradients of gradients is tried at length only.
+SHORT = ("sum of atoms", "join samples", "to properties", "one after another")
 
 
 @pytest.mark.parametrize(
     ("tensor", "operation"),
-    [(tensor, operation) for tensor, _, operation in TRAVELS],
+    [
+        pytest.param(
+            tensor,
+            operation,
+            marks=[pytest.mark.long] if tensor is NESTED and name not in SHORT else [],
+        )
+        for tensor, name, operation in TRAVELS
+    ],
     ids=[f"{'flat' if t is FLAT else 'nested'}: {name}" for t, name, _ in TRAVELS],
 )
 def test_rows_are_those_of_the_static_map(tensor: TensorMap, operation: Any) -> None:

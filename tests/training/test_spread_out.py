@@ -47,7 +47,9 @@ def expected() -> list[float]:
     return found
 
 
-@pytest.mark.parametrize("how", ["auto", "shards", "explicit"])
+@pytest.mark.parametrize(
+    "how", ["auto", "shards", pytest.param("explicit", marks=pytest.mark.long)]
+)
 def test_on_two_devices(how: str, expected: list[float]) -> None:
     np.testing.assert_allclose(losses(started(how)), expected, rtol=1e-12)
 
