@@ -174,7 +174,9 @@ def test_static_owners_and_dynamic_samples(mode: Any) -> None:
     np.testing.assert_allclose(gradient.values, Padded.expected(), rtol=1e-12)
 
 
-@pytest.mark.parametrize("mode", ["reverse", "forward"])
+@pytest.mark.parametrize(
+    "mode", [pytest.param("reverse", marks=pytest.mark.long), "forward"]
+)
 def test_all_pairs_of_dynamic_samples(mode: Any) -> None:
     systems, atoms, owner, x = Padded.arguments()
     given = Parameter(

@@ -92,7 +92,7 @@ def test_blocks_that_a_structure_lacks(types: list[list[int]]) -> None:
     assert jm.equal(jm.sort(found, "keys"), jm.sort(wanted, "keys"))
 
 
-@settings(max_examples=20)
+@settings(max_examples=8)
 @given(
     tensors(
         order=2,

@@ -27,7 +27,10 @@ def test_gradients_are_exact(name: str) -> None:
     assert_exact_gradients(jitted(module_of(name)), tensor)
 
 
-@pytest.mark.parametrize("name", ["Sequential", "EquivariantTransformation", "Linear"])
+LONGER = pytest.param("Sequential", marks=pytest.mark.long)
+
+
+@pytest.mark.parametrize("name", [LONGER, "EquivariantTransformation", "Linear"])
 def test_gradients_of_gradients_are_exact(name: str) -> None:
     gradients = ("positions", "strain", "positions/strain")
     tensor = tensor_of(rows=(2, 2, 0), gradients=gradients, density=0.7)

@@ -185,6 +185,7 @@ def test_parts_that_nobody_else_holds() -> None:
 # Memory ---------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_many_functions_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Memory, "LIMIT", 5)
     monkeypatch.setattr(_functions._Compilations, "LIMIT", 6)

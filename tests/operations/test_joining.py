@@ -133,7 +133,13 @@ def test_the_keys_keep_the_order_of_the_first_map() -> None:
     assert jm.equal(straight, jm.join([tensor, other], "samples", add_dimension="part"))
 
 
-@pytest.mark.parametrize("file", ["feat_soap_ps_ethanol2_pos", "feat_spex_ethanol5_pos"])
+FILES = [
+    "feat_soap_ps_ethanol2_pos",
+    pytest.param("feat_spex_ethanol5_pos", marks=pytest.mark.long),
+]
+
+
+@pytest.mark.parametrize("file", FILES)
 def test_real_descriptors_as_metatensor(file: str, data_folder: Path) -> None:
     theirs = mts.load(data_folder / f"{file}.mts")
     ours = map_here(theirs)

@@ -134,6 +134,7 @@ def test_weights_are_found_again_from_values_and_gradients() -> None:
     jm.allclose_raise(found, weights, rtol=1e-11)
 
 
+@pytest.mark.long
 def test_real_descriptor_as_metatensor(data_folder: Path) -> None:
     theirs = mts.load(data_folder / "feat_spex_ethanol5_pos.mts")
     few = mts.slice(theirs, "properties", np.arange(3))

@@ -62,7 +62,10 @@ def test_powers_as_metatensor(exponent: float, recipe: Recipe) -> None:
     assert_agree(tensor**exponent, mts.pow(map_there(tensor), exponent))
 
 
-FILES = ["feat_soap_ps_ethanol2_pos", "feat_spex_carbon3_pos_cell_strain"]
+FILES = [
+    pytest.param("feat_soap_ps_ethanol2_pos", marks=pytest.mark.long),
+    "feat_spex_carbon3_pos_cell_strain",
+]
 
 
 @pytest.mark.parametrize("file", FILES)

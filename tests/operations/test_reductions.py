@@ -75,7 +75,10 @@ def test_the_gradient_of_a_mean_is_divided_by_the_number_of_samples() -> None:
     assert (ours.values.item(), theirs.values.item()) == (2.0, 6.0)
 
 
-REAL = ["feat_soap_ps_ethanol2_pos", "feat_spex_carbon3_pos_cell_strain"]
+REAL = [
+    pytest.param("feat_soap_ps_ethanol2_pos", marks=pytest.mark.long),
+    "feat_spex_carbon3_pos_cell_strain",
+]
 
 
 @pytest.mark.parametrize("file", REAL)

@@ -101,7 +101,13 @@ def test_properties_by_labels_as_metatensor(value: int) -> None:
     assert_exact(lambda a: jm.slice(a, "properties", wanted), nested)
 
 
-@pytest.mark.parametrize("file", ["feat_soap_ps_ethanol2_pos", "feat_spex_ethanol5_pos"])
+FILES = [
+    "feat_soap_ps_ethanol2_pos",
+    pytest.param("feat_spex_ethanol5_pos", marks=pytest.mark.long),
+]
+
+
+@pytest.mark.parametrize("file", FILES)
 def test_real_descriptors_as_metatensor(file: str, data_folder: Path) -> None:
     theirs = mts.load(data_folder / f"{file}.mts")
     ours = map_here(theirs)

@@ -119,6 +119,7 @@ def test_second_order_of_variances_has_terms_of_pairs_of_samples() -> None:
     assert_second_order(of_systems, variances_of_systems, block, of=[values])
 
 
+@pytest.mark.long
 def test_second_order_of_standard_deviations() -> None:
     values = function(1)
     block = block_of(values, parameters(), BOTH, ["strain"])

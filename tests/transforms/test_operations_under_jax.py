@@ -49,7 +49,12 @@ def _same(actual: Any, expected: Any, digits: float = 1e-11) -> None:
         np.testing.assert_allclose(a, b, rtol=digits, atol=digits)
 
 
-@pytest.fixture(params=CASES)
+def _at_length(title: str) -> list[pytest.MarkDecorator]:
+    """The forms for blocks run the plans of those for maps."""
+    return [pytest.mark.long] if CASES[title].name.endswith("_block") else []
+
+
+@pytest.fixture(params=[pytest.param(title, marks=_at_length(title)) for title in CASES])
 def case(request: pytest.FixtureRequest) -> Case:
     return CASES[request.param]
 
