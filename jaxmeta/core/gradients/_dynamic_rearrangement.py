@@ -179,10 +179,18 @@ def _path(arrays: Sequence[Any], form: Form) -> tuple[list[Places], Sequence[Any
 
 
 def _checked(x: Any, path: Sequence[Places], form: Form) -> Any:
-    """The values, or what becomes of them where rows had no room or no place."""
+    """The values, or what becomes of them where rows had no room or no place.
+
+    Gradients are spoilt with the samples above them, which alone raise the error.
+    """
     places, capacity = path[-1], form.capacities[-1]
     operation, wanted = form.faults.operation, form.faults.mode
     discrete = not jnp.issubdtype(x.dtype, jnp.inexact)
+    for above, room in zip(path[:-1], form.capacities[:-1], strict=True):
+        if room is not None:
+            x = checks.guarded(x, above.needed > room, None)
+    if form.faults.lost is not None and form.depth > 1:
+        x = checks.guarded(x, path[0].lost > 0, None)
     if capacity is not None:
         raises = wanted != "nan" or discrete
         message = partial(checks.too_small, operation, form.axis) if raises else None
