@@ -318,7 +318,7 @@ def _orders() -> Iterator[Case]:
 
 def _dimensions() -> Iterator[Case]:
     for axis in ("samples", "properties"):
-        yield from _dimensions_of(axis, dynamic=axis != "samples")
+        yield from _dimensions_of(axis)
     yield Case(
         "rename_dimension",
         lambda m, a: m.rename_dimension(a, "properties", "n", "k"),
@@ -328,6 +328,7 @@ def _dimensions() -> Iterator[Case]:
         "permute_dimensions",
         lambda m, a: m.permute_dimensions(a, "samples", [1, 0]),
         "samples",
+        dynamic=True,
     )
     yield Case(
         "permute_dimensions",
@@ -337,7 +338,10 @@ def _dimensions() -> Iterator[Case]:
     )
 
 
-def _dimensions_of(axis: str, dynamic: bool) -> Iterator[Case]:
+def _dimensions_of(axis: str) -> Iterator[Case]:
+    # Whether dynamic samples would stay unique is not known.
+    unique = axis != "samples"
+
     def added(m: Any, a: Any) -> Any:
         return m.append_dimension(a, axis, "copy", 3)
 
@@ -350,10 +354,10 @@ def _dimensions_of(axis: str, dynamic: bool) -> Iterator[Case]:
     def inserted(m: Any, a: Any) -> Any:
         return m.insert_dimension(a, axis, 0, "kind", 1)
 
-    yield Case("append_dimension", added, axis, dynamic=dynamic)
-    yield Case("remove_dimension", removed, axis, dynamic=dynamic)
-    yield Case("insert_dimension", inserted, axis, dynamic=dynamic)
-    yield Case("update_dimension", updated, axis, peer=False, dynamic=dynamic)
+    yield Case("append_dimension", added, axis, dynamic=True)
+    yield Case("remove_dimension", removed, axis, dynamic=unique)
+    yield Case("insert_dimension", inserted, axis, dynamic=True)
+    yield Case("update_dimension", updated, axis, peer=False, dynamic=unique)
 
 
 def _moves() -> Iterator[Case]:

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-from strategies import untyped
+from typed_calls import install, untyped
+
+
+install("jaxmeta")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _left_alone() -> None:
+    """Collections of garbage need not look at what earlier files have left."""
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

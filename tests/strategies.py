@@ -5,12 +5,10 @@ Numbers are whole, so that sums and differences are exact in every dtype.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-import jaxtyping
 import numpy as np
 from hypothesis import strategies as st
 
@@ -22,21 +20,6 @@ from jaxmeta.testing.strategies import names as names
 
 NAMES = ("a", "b", "c", "_d", "E5")
 SMALL = st.integers(-3, 3)
-
-
-@contextlib.contextmanager
-def untyped() -> Iterator[None]:
-    """Within it, the tests' run-time type checker steps aside.
-
-    It would refuse arguments of wrong types before jaxmeta can; and it looks at random
-    items of sequences, which hypothesis forbids in strategies.
-    """
-    before = jaxtyping.config.jaxtyping_disable
-    jaxtyping.config.update("jaxtyping_disable", True)
-    try:
-        yield
-    finally:
-        jaxtyping.config.update("jaxtyping_disable", before)
 
 
 def rows(columns: int, wide: bool = True) -> st.SearchStrategy[np.ndarray]:

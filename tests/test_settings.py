@@ -5,21 +5,25 @@ from __future__ import annotations
 import os
 import warnings
 
-import beartype.roar
 import hypothesis
 import jax
 import jax.numpy as jnp
-import jaxtyping
 import numpy as np
 import pytest
+from beartype.roar import BeartypeCallHintViolation
+from typed_calls import untyped
 
+from jaxmeta.core.gradients._destinations import Destination
 from jaxmeta.errors import compose
 
 
 def test_annotations_of_the_library_are_checked() -> None:
-    faults = (jaxtyping.TypeCheckError, beartype.roar.BeartypeException)
-    with pytest.raises(faults, match="compose"):
+    with pytest.raises(BeartypeCallHintViolation, match="compose"):
         compose(3)  # type: ignore[arg-type]
+    with pytest.raises(BeartypeCallHintViolation, match="capacities"):
+        Destination(capacities=3)  # type: ignore[arg-type]
+    with untyped():
+        assert Destination(capacities=3).capacities == 3  # type: ignore[arg-type]
 
 
 def test_double_precision_is_on() -> None:

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import jax
-import jax.numpy as jnp
-import numpy as np
-from jax.core import Tracer
 
 from jaxmeta.core import Labels, TensorMap
+from jaxmeta.core.functions._function_plan import FunctionPlan, kind_of, of_rows
 from jaxmeta.core.functions._mapping_checks import Kind, Trial
 from jaxmeta.core.gradients._levels import Operand
 from jaxmeta.core.gradients._row_function import RowFunction
 from jaxmeta.core.gradients._rowwise import rowwise_block
 from jaxmeta.core.layouts._layout import BlockLayout
 from jaxmeta.core.layouts._precision import check_differentiable, check_host_arrays
-from jaxmeta.core.plans._functions import Function, compiled_for, taken_apart
+from jaxmeta.core.plans._functions import Function, taken_apart
 from jaxmeta.core.plans._plans import Plan, Step, plan_for
 from jaxmeta.core.plans._results import bare, block_by_block, run
 from jaxmeta.nn._layers import Plain, shape_after
@@ -50,7 +48,7 @@ def apply(
         _plan,
         name,
         tuple(static for static, _, _ in taken),
-        tuple(tuple(map(_kind, held)) for _, held, _ in taken),
+        tuple(tuple(map(kind_of, held)) for _, held, _ in taken),
         tuple(positions[id(layer)] for layer in layers),
         tuple(properties),
         tensor.dtype,
@@ -63,58 +61,6 @@ def apply(
 def _bare(layer: Any) -> Any:
     """A function by itself: plans refer to it weakly, what it closes over is freed."""
     return layer.function if type(layer) is Plain else layer
-
-
-def _kind(array: Any) -> Kind:
-    return array.shape, array.dtype, bool(getattr(array, "weak_type", False))
-
-
-class _ModulePlan(Plan[Any]):
-    """A plan whose kernels call the functions of a module.
-
-    Arguments:
-        layout, steps: as for any plan.
-        functions: for each step, the static part of the function that it calls.
-        closes_over_tracers: whether one uses traced arrays that are no leaves. Then it
-            can not be compiled by itself.
-    """
-
-    def __init__(
-        self,
-        layout: Any,
-        steps: Sequence[Step],
-        functions: Sequence[Function],
-        closes_over_tracers: bool,
-    ) -> None:
-        super().__init__(layout, steps)
-        self._functions = functions
-        self._traced = closes_over_tracers
-
-    def run(self, leaves: Sequence[Any]) -> tuple[Any, ...]:
-        """The leaves of the result."""
-        if self._traced or any(isinstance(leaf, Tracer) for leaf in leaves):
-            given = [jnp.asarray(x) if isinstance(x, np.ndarray) else x for x in leaves]
-            return self._run([_called] * len(self._functions), given, self.index)
-        calls = [compiled_for(function) for function in self._functions]
-        return self._run(calls, leaves, self.device_index)
-
-    def _run(
-        self,
-        calls: Sequence[Callable[..., Any]],
-        leaves: Sequence[Any],
-        index: Sequence[Any],
-    ) -> tuple[Any, ...]:
-        results = []
-        instructions = zip(calls, self.program.instructions, strict=True)
-        for call, (kernel, inputs, where, static) in instructions:
-            arrays = [leaves[i] for i in inputs]
-            tables = [index[i] for i in where]
-            results.append(call(kernel, static, arrays, tables) if kernel else arrays[0])
-        return tuple(results)
-
-
-def _called(kernel: Any, static: Any, arrays: Any, tables: Any) -> Any:
-    return kernel(*arrays, *tables, *static)
 
 
 def _plan(
@@ -136,7 +82,7 @@ def _plan(
 
     result, steps = block_by_block(own, plan_block)
     same = None if result is own else result
-    return _ModulePlan(same, steps, planner.called, planner.closes_over_tracers)
+    return FunctionPlan(same, steps, planner.called, planner.closes_over_tracers)
 
 
 class _Planner:
@@ -183,7 +129,7 @@ class _Planner:
         axes = layout.components, self._properties(layout, block, i, properties)
         self._trials[self._given[i]].check(block, layout, axes)
         constants = tuple(range(self._starts[i], self._starts[i + 1]))
-        known = RowFunction(self._name, _of_rows, constants=constants, static=(function,))
+        known = RowFunction(self._name, of_rows, constants=constants, static=(function,))
         planned, steps = rowwise_block(known, block, [operand], axes)
         self.called += [function] * len(steps)
         return planned, steps
@@ -205,13 +151,3 @@ class _Planner:
         function, kind = self._given[i]
         arrays = [jax.ShapeDtypeStruct(shape, dtype) for shape, dtype, _ in kind]
         return shape_after(where, function.with_arrays(arrays), sizes, self._dtype)
-
-
-def _of_rows(rows: Any, *rest: Any) -> Any:
-    *arrays, function = rest
-    layer = function.with_arrays(arrays)
-
-    def of_sample(x: Any) -> Any:  # JAX asks for the name, and modules print all they hold
-        return layer(x)
-
-    return jax.vmap(of_sample)(rows)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 from jaxmeta.core import Labels
-from jaxmeta.core.gradients._rearrangement import static_samples
 from jaxmeta.core.layouts._differences import block_name
 from jaxmeta.core.layouts._layout import (
     BlockLayout,
@@ -20,11 +20,13 @@ from jaxmeta.core.plans._plans import Plan, keep
 from jaxmeta.core.plans._results import plan_of
 from jaxmeta.errors import InvalidError, compose
 from jaxmeta.operations._changes import Change
+from jaxmeta.operations._changes_of_rows import changed_rows, check_rows
 
 
 def plan(own: Layout, change: Change) -> Plan[Any]:
-    """The map with changed labels: every array is handed through."""
+    """The map with changed labels: every array is handed through, but dynamic samples."""
     keys, blocks = own.keys, own.blocks
+    steps = [keep(i) for i in range(own.size)]
     if change.axis == "keys":
         keys = change.labels(keys, 0, "the keys")
     else:
@@ -33,7 +35,20 @@ def plan(own: Layout, change: Change) -> Plan[Any]:
             make(change, part, index, block_name(keys, index))
             for index, part in enumerate(blocks)
         )
-    return plan_of(own, layout(keys, blocks), [keep(i) for i in range(own.size)])
+        if change.axis == "samples" and change.renamed is None:
+            for leaf in _dynamic_samples(own):
+                steps[leaf] = changed_rows(change, leaf)
+    return plan_of(own, layout(keys, blocks), steps)
+
+
+def _dynamic_samples(own: Layout) -> list[int]:
+    """The leaves with the samples of the values."""
+    starts = itertools.accumulate([part.size for part in own.blocks], initial=0)
+    return [
+        start + 1
+        for start, part in zip(starts, own.blocks, strict=False)
+        if isinstance(part.samples, Dynamic)
+    ]
 
 
 def _with_samples(change: Change, part: BlockLayout, index: int, name: str) -> BlockLayout:
@@ -41,11 +56,11 @@ def _with_samples(change: Change, part: BlockLayout, index: int, name: str) -> B
     gradients = part.gradients
     if renamed is not None:
         gradients = _renamed(change.operation, *renamed, gradients, name)
-    if renamed is not None and isinstance(part.samples, Dynamic):
+    if isinstance(part.samples, Dynamic):
+        check_rows(change, name)
         samples: Samples = Dynamic(change.names)
     else:
-        static = static_samples(part, change.operation)
-        samples = change.labels(static, index, f"the samples of {name}")
+        samples = change.labels(part.samples, index, f"the samples of {name}")
     return block_layout(samples, part.components, part.properties, gradients)
 
 

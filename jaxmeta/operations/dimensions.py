@@ -45,7 +45,7 @@ def insert_dimension(
     values at every depth.
 
     Arguments:
-        tensor: any map; its samples must be static to get another dimension.
+        tensor: any map; dynamic samples get the same integer in every row.
         axis: ``"keys"``, ``"samples"`` or ``"properties"``.
         index: the position before which the dimension goes, from 0 to the number of
             dimensions; negative positions count from the end.
@@ -58,7 +58,7 @@ def insert_dimension(
             already; another number of values than entries, or values beyond int32.
         InvalidTypeError: for values that are not integers, or that JAX traces.
         OutOfRangeError: for a position that is not there.
-        DynamicSamplesError: for dynamic samples.
+        DynamicSamplesError: for arrays as values of dynamic samples.
 
     Example:
         >>> import jax.numpy as jnp
@@ -85,7 +85,7 @@ def append_dimension(tensor: TensorMap, axis: str, name: str, values: Values) ->
     values at every depth.
 
     Arguments:
-        tensor: any map; its samples must be static to get another dimension.
+        tensor: any map; dynamic samples get the same integer in every row.
         axis: ``"keys"``, ``"samples"`` or ``"properties"``.
         name: a name that the axis does not have yet.
         values: as for `insert_dimension`.
@@ -120,14 +120,13 @@ def permute_dimensions(
     values at every depth.
 
     Arguments:
-        tensor: any map; its samples must be static if they are to change.
+        tensor: any map, with static or dynamic samples.
         axis: ``"keys"``, ``"samples"`` or ``"properties"``.
         dimensions_indexes: the positions of all dimensions, in the new order.
 
     Raises:
         InvalidError: for components, and for positions that are not all, once each.
         InvalidTypeError: for positions that are not integers.
-        DynamicSamplesError: for dynamic samples.
 
     Example:
         >>> import jax.numpy as jnp

@@ -10,9 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import given, settings
-from strategies import blocks, tensors, untyped
+from strategies import blocks, tensors
 from test_block_constructor import ROWS, N, block, gradient, nested
 from test_map_constructor import tensor
+from typed_calls import untyped
 
 from jaxmeta import Labels, NotEqualError, TensorBlock, TensorMap, equal_raise, pad
 

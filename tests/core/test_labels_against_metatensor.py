@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from metatensor_oracle import labels_here, labels_there, outcome
-from strategies import NAMES, SMALL, labels, names, rows, untyped
+from strategies import NAMES, SMALL, labels, names, rows
+from typed_calls import untyped
 
 from jaxmeta import JaxmetaError, Labels, LabelsEntry
 

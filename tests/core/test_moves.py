@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from metatensor_oracle import assert_same_map, labels_there, map_there, outcome
-from strategies import COMPONENTS, Shape, make_tensor, some_rows, tensors, untyped
+from strategies import COMPONENTS, Shape, make_tensor, some_rows, tensors
+from typed_calls import untyped
 
 from jaxmeta import JaxmetaError, Labels, TensorBlock, TensorMap
 

@@ -15,7 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from metatensor_oracle import assert_same_block, assert_same_map, labels_here
-from strategies import blocks, labels, tensors, untyped
+from strategies import blocks, labels, tensors
+from typed_calls import untyped
 
 import jaxmeta as jm
 from jaxmeta import errors

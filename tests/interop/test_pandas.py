@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from interop.tables import block_of, with_forces
-from strategies import rows, tensors, untyped
+from strategies import rows, tensors
+from typed_calls import untyped
 
 import jaxmeta as jm
 from jaxmeta import errors

@@ -15,7 +15,8 @@ import xarray
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from interop.tables import block_of, with_forces
-from strategies import blocks, rows, tensors, untyped
+from strategies import blocks, rows, tensors
+from typed_calls import untyped
 
 import jaxmeta as jm
 from jaxmeta import errors

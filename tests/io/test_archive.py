@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import untyped
+from typed_calls import untyped
 
 from jaxmeta.errors import CorruptFileError, InvalidError
 from jaxmeta.io import directory, writing

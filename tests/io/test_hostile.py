@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from hostile import MUTATIONS, archive_of, members_of, mutated_bytes, originals, small_map
-from strategies import untyped
+from typed_calls import untyped
 
 from jaxmeta import Labels, TensorMap
 from jaxmeta.errors import CorruptFileError, InvalidError

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import tensors, untyped
+from strategies import tensors
+from typed_calls import untyped
 
 import jaxmeta as jm
 from jaxmeta import Labels, TensorBlock, TensorMap

@@ -21,7 +21,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from metatensor_oracle import assert_same_block, assert_same_map, labels_there, map_there
-from strategies import tensors, untyped
+from strategies import tensors
+from typed_calls import untyped
 
 import jaxmeta as jm
 from jaxmeta import Labels, TensorBlock, TensorMap

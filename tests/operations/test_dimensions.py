@@ -20,7 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from metatensor_oracle import assert_same_map, map_there
 from operations.examples import Recipe, random_map, recipes, share, with_other_numbers
-from strategies import untyped
+from typed_calls import untyped
 
 import jaxmeta as jm
 from jaxmeta import DynamicLabels, Labels, TensorBlock, TensorMap
@@ -330,13 +330,15 @@ def test_dynamic_samples() -> None:
         lambda t: jm.update_dimension(t, "components", "component_0", [3, 1, 2]),
         lambda t: jm.rename_dimension(t, "components", "xyz", "direction"),
         lambda t: jm.rename_dimension(t, "samples", "atom", "center"),
+        lambda t: jm.append_dimension(t, "samples", "new", -3),
+        lambda t: jm.insert_dimension(t, "samples", 0, "new", jm.PADDING),
+        lambda t: jm.permute_dimensions(t, "samples", [1, 0]),
     ):
         result = change(padded)
         assert isinstance(result[0].samples, DynamicLabels)
         assert jm.unpad(result) == change(tensor)
     refused: list[tuple[str, Callable[[], Any]]] = [
-        ("append", lambda: jm.append_dimension(padded, "samples", "new", 1)),
-        ("permute", lambda: jm.permute_dimensions(padded, "samples", [1, 0])),
+        ("append", lambda: jm.append_dimension(padded, "samples", "new", [1, 2, 3])),
         ("remove", lambda: jm.remove_dimension(padded, "samples", "atom")),
         ("update", lambda: jm.update_dimension(padded, "samples", "atom", 1)),
     ]

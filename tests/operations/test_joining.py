@@ -22,7 +22,7 @@ from operations.examples import (
 )
 from operations.jacobian import assert_exact
 from operations.peer import assert_agree, assert_blocks_agree, map_here
-from strategies import untyped
+from typed_calls import untyped
 
 import jaxmeta as jm
 from jaxmeta import Labels, TensorBlock, TensorMap

@@ -24,7 +24,7 @@ from metatensor_oracle import block_there, map_there
 from operations.examples import Recipe, random_map, recipes, share, with_other_numbers
 from operations.jacobian import assert_exact
 from operations.peer import assert_agree, assert_blocks_agree, map_here
-from strategies import untyped
+from typed_calls import untyped
 
 import jaxmeta as jm
 from jaxmeta import Labels, TensorBlock, TensorMap

@@ -10,7 +10,7 @@ from hypothesis import given
 from metatensor_oracle import block_there, map_there
 from operations.examples import Recipe, random_map, recipes, share
 from operations.peer import assert_agree, assert_blocks_agree
-from strategies import untyped
+from typed_calls import untyped
 
 import jaxmeta as jm
 from jaxmeta.errors import InvalidTypeError, MissingError

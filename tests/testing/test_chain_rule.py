@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import given, settings
-from strategies import untyped
+from typed_calls import untyped
 
 from jaxmeta import Labels, TensorBlock, TensorMap
 from jaxmeta.errors import FailedCheckError, InvalidTypeError

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from hypothesis import Phase, find, given, settings
 from hypothesis import strategies as st
-from strategies import untyped
+from typed_calls import untyped
 
 import jaxmeta as jm
 from jaxmeta import Labels, TensorMap

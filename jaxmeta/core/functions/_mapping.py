@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
-import jax
-import jax.numpy as jnp
-import numpy as np
-from jax.core import Tracer
-
+from jaxmeta.core.functions._function_plan import FunctionPlan, kind_of, of_rows
 from jaxmeta.core.functions._mapping_checks import Kind, Trial, check_names
 from jaxmeta.core.gradients._levels import Operand
 from jaxmeta.core.gradients._rearrangement import static_samples
@@ -19,7 +14,7 @@ from jaxmeta.core.gradients._rowwise import rowwise_block
 from jaxmeta.core.labels._labels import Labels
 from jaxmeta.core.layouts._layout import BlockLayout, block_layout
 from jaxmeta.core.layouts._precision import check_differentiable, check_host_arrays
-from jaxmeta.core.plans._functions import Function, compiled_for, taken_apart
+from jaxmeta.core.plans._functions import Function, taken_apart
 from jaxmeta.core.plans._plans import Plan, Step, plan_for
 from jaxmeta.core.plans._results import bare, block_by_block, run
 
@@ -51,61 +46,13 @@ def _run(
 ) -> Any:
     static, arrays, held = taken_apart(operation, function)
     check_host_arrays([*tensor._leaves, *arrays])
-    kinds = tuple(_kind(array) for array in arrays)
+    kinds = tuple(kind_of(array) for array in arrays)
     own = bare(tensor._layout)
     dtypes = tensor.dtype, dtype
     plan = plan_for(own, _plan, operation, static, kinds, wanted, dtypes)
     result = run(plan, tensor, extra=arrays)
     del held  # all that the static part refers to was there until here
     return result
-
-
-def _kind(array: Any) -> Kind:
-    return array.shape, array.dtype, bool(getattr(array, "weak_type", False))
-
-
-class _FunctionPlan(Plan[Any]):
-    """A plan whose kernels call a function that somebody gave.
-
-    Arguments:
-        layout, steps: as for any plan.
-        function: its static part.
-        closes_over_tracers: whether it uses traced arrays that are no leaves. Then it
-            can not be compiled by itself.
-    """
-
-    def __init__(
-        self,
-        layout: Any,
-        steps: Sequence[Step],
-        function: Function,
-        closes_over_tracers: bool,
-    ) -> None:
-        super().__init__(layout, steps)
-        self._function = function
-        self._traced = closes_over_tracers
-
-    def run(self, leaves: Sequence[Any]) -> tuple[Any, ...]:
-        """The leaves of the result."""
-        check_host_arrays(leaves)
-        if self._traced or any(isinstance(leaf, Tracer) for leaf in leaves):
-            given = [jnp.asarray(x) if isinstance(x, np.ndarray) else x for x in leaves]
-            return self._run(_called, given, self.index)
-        return self._run(compiled_for(self._function), leaves, self.device_index)
-
-    def _run(
-        self, call: Callable[..., Any], leaves: Sequence[Any], index: Sequence[Any]
-    ) -> tuple[Any, ...]:
-        results = []
-        for kernel, inputs, where, static in self.program.instructions:
-            arrays = [leaves[i] for i in inputs]
-            tables = [index[i] for i in where]
-            results.append(call(kernel, static, arrays, tables) if kernel else arrays[0])
-        return tuple(results)
-
-
-def _called(kernel: Any, static: Any, arrays: Any, tables: Any) -> Any:
-    return kernel(*arrays, *tables, *static)
 
 
 def _plan(
@@ -118,7 +65,7 @@ def _plan(
 ) -> Plan[Any]:
     start = own.size
     constants = tuple(range(start, start + len(kinds)))
-    known = RowFunction(operation, _of_rows, constants=constants, static=(function,))
+    known = RowFunction(operation, of_rows, constants=constants, static=(function,))
     trial = Trial(operation, function, kinds, *dtypes)
     remaining = itertools.cycle(wanted)
 
@@ -138,15 +85,9 @@ def _plan(
             alone = block_layout(layout.samples, layout.components, layout.properties)
             return rowwise_block(known, name, [Operand(alone, leaf)], axes)
         samples = static_samples(layout, operation)
-        values = Step(_of_rows, (leaf, *constants), (), (function,))
+        values = Step(of_rows, (leaf, *constants), (), (function,))
         return block_layout(samples, *axes), [values]
 
     result, steps = block_by_block(own, plan_block)
-    return _FunctionPlan(None if result is own else result, steps, function, trial.traced)
-
-
-def _of_rows(rows: Any, *rest: Any) -> Any:
-    *arrays, function = rest
-    whole = function.with_arrays(arrays)
-    # A function of its own: JAX writes out whatever object it maps.
-    return jax.vmap(lambda row: whole(row))(rows)
+    same = None if result is own else result
+    return FunctionPlan(same, steps, [function] * len(steps), trial.traced)
