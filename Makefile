@@ -8,6 +8,8 @@ PYTHON ?= python3
 TESTS ?=
 VENV := .venv$(if $(filter python3,$(PYTHON)),,-$(notdir $(PYTHON)))
 RUN := $(VENV)/bin/python
+# Most of the time goes into machine code that runs once: here it is made in haste.
+HASTE := XLA_FLAGS="$(XLA_FLAGS) --xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
 PYTEST := $(RUN) -m pytest --numprocesses=auto --maxprocesses=8 --dist=worksteal -q
 
 .DEFAULT_GOAL := help
@@ -23,7 +25,7 @@ demo: $(VENV)/.has-demo  ## show what jaxmeta does, in a minute
 
 test: $(VENV)/.has-test  ## run tests and the examples in docstrings
 	@echo "testing with $$($(RUN) --version)"
-	@$(PYTEST) $(TESTS)
+	@$(HASTE) $(PYTEST) $(TESTS)
 
 test-long: $(VENV)/.has-test  ## the same with many more random examples, and long tests
 	@echo "testing at length with $$($(RUN) --version)"

@@ -6,6 +6,7 @@ import gc
 from collections.abc import Iterator
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 from typed_calls import install, untyped
@@ -15,8 +16,10 @@ install("jaxmeta")
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _left_alone() -> None:
-    """Collections of garbage need not look at what earlier files have left."""
+def _as_in_a_new_process() -> None:
+    """What other files left behind makes tracing and collecting garbage slow."""
+    jax.clear_caches()
+    gc.collect()
     gc.freeze()
 
 

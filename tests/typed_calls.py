@@ -7,6 +7,7 @@ functions are decorated one by one here, below all other decorators.
 from __future__ import annotations
 
 import ast
+import atexit
 import contextlib
 import dataclasses
 import functools
@@ -30,6 +31,12 @@ def install(package: str) -> None:
     """Check the calls of all functions of a package that is not imported yet."""
     assert package not in sys.modules, f"{package} is imported already"
     sys.meta_path.insert(0, _Finder(package))
+    atexit.register(_stop)  # beartype can not check what finalizers call at the very end
+
+
+def _stop() -> None:
+    global _checking
+    _checking = False
 
 
 @contextlib.contextmanager

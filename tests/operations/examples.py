@@ -73,5 +73,5 @@ def with_other_numbers(tensor: TensorMap, seed: int) -> TensorMap:
 def share(part: int) -> hypothesis.settings:
     """Settings with a fraction of the examples of the profile, for slow properties."""
     return hypothesis.settings(
-        max_examples=max(2, hypothesis.settings.default.max_examples // part)
+        max_examples=max(1, hypothesis.settings.default.max_examples // part)
     )

@@ -149,3 +149,49 @@ def test_gradients_of_gradients_are_refused_where_the_function_is_not_linear() -
     jm.equal_raise(jm.unpad(3.0 * tensor), 3.0 * jm.unpad(tensor))
     with pytest.raises(DynamicSamplesError, match=r"^exp: gradient 'strain' of gradient"):
         jm.exp(tensor)
+
+
+def _renumbered(tensor: TensorMap) -> TensorMap:
+    """The same numbers and gradient rows, in the other order of the samples."""
+    (block,) = tensor
+    labels = jm.DynamicLabels(block.samples.names, block.samples.values[::-1])
+    gradients = dict(block.gradients())
+    other = TensorBlock(block.values, labels, [], block.properties, gradients)
+    return TensorMap(tensor.keys, [other])
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+@pytest.mark.parametrize("gradients", ["both", "left"])
+@pytest.mark.parametrize("name", ["add", "multiply"])
+def test_operands_with_other_samples_spoil_values_and_gradients(
+    name: str, gradients: str, compiled: bool
+) -> None:
+    recipe = Recipe(rows=(4,), gradients=("positions", "positions/positions"), density=1.0)
+    recipe = (
+        recipe if name == "add" else dataclasses.replace(recipe, gradients=("positions",))
+    )
+    left = jm.pad(
+        random_map(recipe), {"samples": 4, "positions": 12, "positions/positions": 80}
+    )
+    right = _renumbered(left)
+    right = right if gradients == "both" else jm.remove_gradients(right)
+    operation = jax.jit(getattr(jm, name)) if compiled else getattr(jm, name)
+    (block,) = operation(left, right)
+    (gradient,) = [own for _, own in block.gradients()]
+    parts = [block, gradient, *(own for _, own in gradient.gradients())]
+    assert len(parts) == (3 if name == "add" else 2)
+    assert all(np.isnan(part.values).all() for part in parts)
+    with jm.debug.raising(), pytest.raises(Exception, match="the samples of block"):
+        jax.block_until_ready(operation(left, right))
+
+
+def test_operands_with_other_gradient_rows_keep_their_values() -> None:
+    left = jm.pad(random_map(Recipe(rows=(4,), gradients=("positions",))), ROOM)
+    (block,) = left
+    gradient = block.gradient("positions")
+    labels = jm.DynamicLabels(gradient.samples.names, gradient.samples.values[::-1])
+    moved = TensorBlock(gradient.values, labels, gradient.components, gradient.properties)
+    right = TensorMap(left.keys, [block.with_gradient("positions", moved)])
+    (found,) = left + right
+    np.testing.assert_array_equal(found.values, 2 * block.values)
+    assert np.isnan(found.gradient("positions").values).all()

@@ -15,6 +15,7 @@ they have; else they are compared when the program runs (`_device_checks.py`).
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Sequence
 from functools import partial
 from typing import Any, TypeAlias
@@ -39,7 +40,9 @@ Axes: TypeAlias = tuple[tuple[Labels, ...], Labels]
 
 @dataclasses.dataclass(frozen=True)
 class Form:
-    """How a kernel finds its arguments: values, gradient rows, labels, then the rest.
+    """How a kernel finds its arguments: values, gradient rows, labels, and the rest.
+
+    Last come, for gradients, the labels of the levels above.
 
     Arguments:
         known: the function, without its index arrays.
@@ -47,6 +50,7 @@ class Form:
         values: how many operands have values here.
         moving: for each operand, whether it has gradient rows.
         labels: how many labels there are, which must be the same.
+        above: the same for each level above, from the values down.
         extra: how many components gradient rows have before those of the values.
         mode: what becomes of labels that are not.
     """
@@ -56,6 +60,7 @@ class Form:
     values: int
     moving: tuple[bool, ...]
     labels: int
+    above: tuple[int, ...]
     extra: int
     mode: checks.Mode
 
@@ -80,8 +85,8 @@ def dynamic_rows(
         check_dynamic(known.operation, name, operand.layout)
     sides = tuple(operands)
     rule = Rule(known, mode)
-    form = rule.form(f"samples of {name}", sides, (), 0)
-    steps = [_step(known, _values, form, sides, ()), keep(operands[0].leaf + 1)]
+    form = rule.form(f"samples of {name}", sides, (), (), 0)
+    steps = [_step(known, _values, form, sides, (), ()), keep(operands[0].leaf + 1)]
     gradients, below = _gradients(rule, name, (sides,), axes)
     return block_layout(operands[0].layout.samples, *axes, gradients), [*steps, *below]
 
@@ -93,14 +98,17 @@ class Rule:
     known: RowFunction
     mode: checks.Mode
 
-    def form(self, name: str, tops: Sides, sides: Sides, extra: int) -> Form:
+    def form(
+        self, name: str, tops: Sides, sides: Sides, path: Sequence[Sides], extra: int
+    ) -> Form:
         """How a kernel finds the values of some blocks and the gradient rows of others."""
         return Form(
             dataclasses.replace(self.known, index=()),
             name,
             len(tops),
             tuple(side is not None for side in sides),
-            sum(side is not None for side in sides or tops),
+            len(_labels(sides or tops)),
+            tuple(len(_labels(level)) for level in path),
             extra,
             self.mode,
         )
@@ -143,23 +151,37 @@ def _gradient_step(rule: Rule, name: str, path: Sequence[Sides], sides: Sides) -
     top = path[0][present[0]]
     assert first is not None
     assert top is not None
-    if len(present) == 1 and present[0] in known.passes:
-        return keep(first.leaf)
     extra = len(first.layout.components) - len(top.layout.components)
+    linear = rule.form(name, (), sides, path, extra)
+    if len(present) == 1 and present[0] in known.passes:
+        if len(sides) == 1:
+            return keep(first.leaf)
+        return _step(known, _passed, linear, (), sides, path)
     if known.linear >= set(range(len(sides))):
-        form = rule.form(name, (), sides, extra)
-        return _step(known, _linear, form, (), sides)
+        return _step(known, _linear, linear, (), sides, path)
     if len(path) > 1:
         raise _too_deep(known.operation, name)
-    form = rule.form(name, path[0], sides, extra)
-    return _step(known, _first_order, form, path[0], sides)
+    form = rule.form(name, path[0], sides, path, extra)
+    return _step(known, _first_order, form, path[0], sides, path)
 
 
-def _step(known: RowFunction, kernel: Any, form: Form, tops: Sides, sides: Sides) -> Step:
+def _step(
+    known: RowFunction,
+    kernel: Any,
+    form: Form,
+    tops: Sides,
+    sides: Sides,
+    path: Sequence[Sides],
+) -> Step:
     values = [side.leaf for side in (*tops, *sides) if side is not None]
-    labels = [side.leaf + 1 for side in (sides or tops) if side is not None]
-    inputs = (*values, *labels, *known.constants)
+    above = [label for level in path for label in _labels(level)]
+    inputs = (*values, *_labels(sides or tops), *above, *known.constants)
     return Step(kernel, inputs, known.index, (form,))
+
+
+def _labels(sides: Sides) -> list[int]:
+    """The leaves with the samples of some blocks."""
+    return [side.leaf + 1 for side in sides if side is not None]
 
 
 # Kernels --------------------------------------------------------------------------------
@@ -167,22 +189,28 @@ def _step(known: RowFunction, kernel: Any, form: Form, tops: Sides, sides: Sides
 
 def _values(*arguments: Any) -> Any:
     xs, _, labels, rest, form = _opened(arguments)
-    used = in_use(labels[0])
+    used = in_use(labels[0][0])
     function = _of_rows(form, rest)
     result = zero_padding(function(*[_safe(x, used) for x in xs]), used)
     return _same_rows(result, labels, form)
+
+
+def _passed(*arguments: Any) -> Any:
+    _, tangents, labels, _, form = _opened(arguments)
+    (tangent,) = [tangent for tangent in tangents if tangent is not None]
+    return _same_rows(tangent, labels, form)
 
 
 def _linear(*arguments: Any) -> Any:
     _, tangents, labels, rest, form = _opened(arguments)
     linear = [True] * len(tangents)
     result = mapped(_of_rows(form, rest), tangents, linear, form.extra)
-    return _same_rows(zero_padding(result, in_use(labels[0])), labels, form)
+    return _same_rows(zero_padding(result, in_use(labels[0][0])), labels, form)
 
 
 def _first_order(*arguments: Any) -> Any:
     xs, tangents, labels, rest, form = _opened(arguments)
-    rows = labels[0]
+    rows = labels[0][0]
     used = in_use(rows)
     at = [_safe(x.at[rows[:, 0]].get(mode="clip"), used) for x in xs]
     result = push_forward(_of_rows(form, rest), at, tangents, form.extra)
@@ -190,15 +218,20 @@ def _first_order(*arguments: Any) -> Any:
 
 
 def _opened(arguments: Sequence[Any]) -> tuple[Any, Any, Any, Any, Form]:
-    """Values, gradient rows (None where there are none), labels, the rest, the form."""
+    """Values, gradient rows (None where there are none), labels, the rest, the form.
+
+    There is a list of labels for the rows themselves, and one for each level above them.
+    """
     *arrays, form = arguments
     taken = iter(arrays)
     xs = [next(taken) for _ in range(form.values)]
     tangents = [next(taken) if moving else None for moving in form.moving]
-    labels = [next(taken) for _ in range(form.labels)]
-    for other in labels[1:]:
-        if other.shape != labels[0].shape:
-            raise _other_capacity(form, labels[0].shape[0], other.shape[0])
+    counts = (form.labels, *form.above)
+    labels = [[next(taken) for _ in range(count)] for count in counts]
+    own = labels[0]
+    for other in own[1:]:
+        if other.shape != own[0].shape:
+            raise _other_capacity(form, own[0].shape[0], other.shape[0])
     return xs, tangents, labels, [*taken], form
 
 
@@ -206,18 +239,30 @@ def _of_rows(form: Form, rest: Sequence[Any]) -> Any:
     return lambda *rows: form.known.function(*rows, *rest, *form.known.static)
 
 
-def _same_rows(x: Any, labels: Sequence[Any], form: Form) -> Any:
-    """The rows, or what becomes of them where the labels of operands are not the same."""
-    first = labels[0]
+def _same_rows(x: Any, labels: Sequence[Sequence[Any]], form: Form) -> Any:
+    """The rows, or what becomes of them where the labels of operands are not the same.
+
+    Gradients are spoilt with the rows above them, which alone raise the error.
+    """
+    own, *above = labels
     operation = form.known.operation
-    for other in labels[1:]:
-        if other is first:
-            continue
-        different = (first != other).any(axis=1).sum(dtype=jnp.int32)
-        raises = form.mode == "raise" or not jnp.issubdtype(x.dtype, jnp.inexact)
-        message = partial(checks.differ, operation, form.name) if raises else None
-        x = checks.guarded(x, different > 0, message, different)
+    raises = form.mode == "raise" or not jnp.issubdtype(x.dtype, jnp.inexact)
+    message = partial(checks.differ, operation, form.name) if raises else None
+    for number in _differences(own):
+        x = checks.guarded(x, number > 0, message, number)
+    for number in itertools.chain(*map(_differences, above)):
+        x = checks.guarded(x, number > 0, None)
     return x
+
+
+def _differences(labels: Sequence[Any]) -> list[Any]:
+    """How many rows of each of the others are not those of the first."""
+    first = labels[0]
+    return [
+        (first != other).any(axis=1).sum(dtype=jnp.int32)
+        for other in labels[1:]
+        if other is not first
+    ]
 
 
 def zero_padding(x: Any, used: Any) -> Any:
