@@ -138,12 +138,18 @@ def found_in(rows: Any, table: Any) -> Places:
 
 
 def placed_at(rows: Any, target: Any, table: Any) -> Places:
-    """The rows of a table, where each row goes to a known one of them."""
+    """The rows of a table, where each row goes to a known one of them.
+
+    Rows of padding must have targets outside of it. Those that are sent to padding of the
+    table are lost, which spoils the whole result, so their target can stay as it is: XLA
+    works it out again for every number that is gathered, and it should be simple.
+    """
     table, size = jnp.asarray(table), table.shape[0]
-    inside = (target >= 0) & (target < size) & in_use(rows)
+    # Without a sign, what is negative is large.
+    end = jnp.asarray(size).astype(jnp.uint32)
+    target = jnp.minimum(target.astype(jnp.uint32), end).astype(jnp.int32)
     there = in_use(table).at[target].get(mode="fill", fill_value=False)
-    target = jnp.where(inside & there, target, size)
-    lost = (in_use(rows) & (target == size)).sum(dtype=jnp.int32)
+    lost = (in_use(rows) & ~there).sum(dtype=jnp.int32)
     return Places(table, target, _none(), lost)
 
 

@@ -36,11 +36,13 @@ class Grid(NamedTuple):
 
     def numbers(self, rows: Any) -> Any:
         """The number of each row; `room` for those outside, and for padding."""
-        inside = ((rows >= self.low) & (rows <= self.high)).all(axis=1) & in_use(rows)
-        offsets = jnp.where(inside[:, None], rows - self.low, 0)
+        inside = in_use(rows)
         number = jnp.zeros(rows.shape[:1], jnp.int32)
         for i in range(rows.shape[1]):
-            number = number * (self.high[0, i] - self.low[0, i] + 1) + offsets[:, i]
+            low, high, column = self.low[0, i], self.high[0, i], rows[:, i]
+            inside &= (column >= low) & (column <= high)
+            # Outside, products may wrap around: they are thrown away.
+            number = number * (high - low + 1) + (column - low)
         return jnp.where(inside, number, self.room)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Sequence
 from typing import Any, final
 
@@ -155,7 +157,9 @@ class DynamicLabels:
 
 def in_use(values: Any) -> Any:
     """Which rows are not padding: bool of shape (capacity,), of numpy or JAX."""
-    return (values != PADDING).any(axis=1)
+    # One column after another: XLA does not vectorise a reduction of so few.
+    columns = [values[:, i] != PADDING for i in range(values.shape[1])]
+    return functools.reduce(operator.or_, columns)
 
 
 def padded_rows(values: np.ndarray, capacity: int, axis: str) -> Any:
