@@ -1,14 +1,11 @@
 """jaxmeta: labelled, block-sparse arrays for atomistic machine learning in JAX."""
 
+from importlib import import_module as _import_module
 from importlib.metadata import version as _version
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+from typing import Any as _Any
 
-from jaxmeta import autodiff as autodiff
-from jaxmeta import data as data
 from jaxmeta import debug as debug
-from jaxmeta import learn as learn
-from jaxmeta import nn as nn
-from jaxmeta.autodiff import grad as grad
-from jaxmeta.autodiff import value_and_grad as value_and_grad
 from jaxmeta.core import PADDING as PADDING
 from jaxmeta.core import DynamicLabels as DynamicLabels
 from jaxmeta.core import Labels as Labels
@@ -170,4 +167,29 @@ from jaxmeta.operations.storage import make_contiguous as make_contiguous
 from jaxmeta.operations.storage import make_contiguous_block as make_contiguous_block
 
 
+if _TYPE_CHECKING:  # at run time imported by `__getattr__`
+    from jaxmeta import autodiff as autodiff
+    from jaxmeta import data as data
+    from jaxmeta import learn as learn
+    from jaxmeta import nn as nn
+    from jaxmeta.autodiff import grad as grad
+    from jaxmeta.autodiff import value_and_grad as value_and_grad
+
 __version__ = _version("jaxmeta")
+
+# Imported when they are first asked for: not every program learns.
+_ROOMS = ("autodiff", "data", "learn", "nn")
+_OF_AUTODIFF = ("grad", "value_and_grad")
+
+
+def __getattr__(name: str) -> _Any:
+    if name in _ROOMS:
+        return _import_module(f"jaxmeta.{name}")
+    if name in _OF_AUTODIFF:
+        return getattr(_import_module("jaxmeta.autodiff"), name)
+    message = f"module 'jaxmeta' has no attribute {name!r}"
+    raise AttributeError(message, name=name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_ROOMS, *_OF_AUTODIFF})

@@ -94,3 +94,25 @@ def test_the_version_is_written_once() -> None:
         pytest.skip("jaxmeta is run from its folder, not installed")
     assert installed == PROJECT["version"]
     assert installed not in (ROOT / "jaxmeta" / "__init__.py").read_text()
+
+
+def test_rooms_for_learning_are_imported_when_they_are_asked_for() -> None:
+    program = """
+import sys
+import jaxmeta
+rooms = {"autodiff", "data", "learn", "nn"}
+assert "equinox" not in sys.modules
+assert rooms | {"grad", "value_and_grad", "Labels"} <= set(dir(jaxmeta))
+assert all(f"jaxmeta.{room}" not in sys.modules for room in rooms)
+assert jaxmeta.grad is jaxmeta.autodiff.grad
+assert jaxmeta.nn.MLP and jaxmeta.data.Loader and jaxmeta.learn.mse
+assert "equinox" in sys.modules
+from jaxmeta import value_and_grad
+try:
+    jaxmeta.gard
+except AttributeError as error:
+    assert error.name == "gard" and "jaxmeta" in str(error)
+else:
+    raise AssertionError
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)
