@@ -62,9 +62,10 @@ def in_grid(
     used = in_use(rows)[:, None]
     low = jnp.where(used, rows, PADDING).min(axis=0, keepdims=True)
     high = jnp.where(used, rows, -PADDING).max(axis=0, keepdims=True)
-    # As floating point numbers, because products of large spans are beyond integers.
-    spans = high.astype(jnp.float32) - low.astype(jnp.float32) + 1
-    fits = (spans >= 1).all() & (spans.prod() <= room)
+    # Differences wrap around to what they are without a sign, exactly; products of them
+    # are beyond integers, and rounded where there are millions of rows.
+    spans = (high - low).astype(jnp.uint32).astype(jnp.float32) + 1
+    fits = (high >= low).all() & (spans.prod() <= room - (room >> 20))
 
     # Operands, not closures: with these shard_map fails in jax 0.10.
     def in_box(low: Any, high: Any, rows: Any, *more: Any) -> Any:
