@@ -117,3 +117,17 @@ def test_nothing_at_all() -> None:
         assert int(places.needed) == 0
     assert positions(none, np.zeros((3, 2), np.int32)).shape == (0,)
     assert positions(np.zeros((2, 1), np.int32), none[:, :1]).tolist() == [0, 0]
+
+
+@pytest.mark.parametrize("low", [2**30, -(2**30) - 60, LARGEST - 61, SMALLEST])
+def test_large_numbers_are_not_rounded(low: int) -> None:
+    """Single precision takes all of these for one number."""
+    rows = low + np.repeat(np.arange(0, 60, 3), 2).reshape(-1, 2).astype(np.int32)
+    assert positions(rows, rows[::-1]).tolist() == list(range(20))[::-1]
+    check(rows, distinct(rows, 20), used(rows))
+
+
+def test_the_widest_box() -> None:
+    rows = np.array([[SMALLEST], [LARGEST - 1], [0], [PADDING]], np.int32)
+    assert positions(rows, rows[::-1]).tolist() == [3, 2, 1, 4]
+    check(rows, distinct(rows, 4), sorted(used(rows)))
