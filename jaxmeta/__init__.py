@@ -168,6 +168,7 @@ from jaxmeta.operations.storage import make_contiguous_block as make_contiguous_
 
 
 if _TYPE_CHECKING:  # at run time imported by `__getattr__`
+    from jaxmeta import atomistic as atomistic
     from jaxmeta import autodiff as autodiff
     from jaxmeta import data as data
     from jaxmeta import learn as learn
@@ -178,7 +179,7 @@ if _TYPE_CHECKING:  # at run time imported by `__getattr__`
 __version__ = _version("jaxmeta")
 
 # Imported when they are first asked for: not every program learns.
-_ROOMS = ("autodiff", "data", "learn", "nn")
+_ROOMS = ("atomistic", "autodiff", "data", "learn", "nn")
 _OF_AUTODIFF = ("grad", "value_and_grad")
 
 
