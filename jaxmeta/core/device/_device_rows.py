@@ -134,7 +134,9 @@ def _placed(ordered: Any, order: Any, begins: Any, capacity: Any) -> Places:
 
 def found_in(rows: Any, table: Any) -> Places:
     """The rows of a table, and which of them each row is."""
-    return placed_at(rows, positions(rows, table), table)
+    target = positions(rows, table)
+    lost = (in_use(rows) & (target == table.shape[0])).sum(dtype=jnp.int32)
+    return Places(jnp.asarray(table), target, _none(), lost)
 
 
 def placed_at(rows: Any, target: Any, table: Any) -> Places:
