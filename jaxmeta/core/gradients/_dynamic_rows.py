@@ -274,8 +274,9 @@ def _safe(x: Any, used: Any) -> Any:
     """The rows in use, the others like the first of them; ones if there is none."""
     if x.shape[0] == 0:
         return x
-    first = x.at[jnp.argmax(used)].get(mode="clip")
-    filler = jnp.where(used.any(), first, jnp.ones((), x.dtype))
+    row = jnp.argmax(used)
+    there = used.at[row].get(mode="clip")
+    filler = jnp.where(there, x.at[row].get(mode="clip"), jnp.ones((), x.dtype))
     return jnp.where(_beside(used, x), x, jax.lax.stop_gradient(filler))
 
 
