@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from jaxmeta.core import PADDING, Labels, TensorMap
+from jaxmeta.core.labels._dynamic import in_use
 from jaxmeta.core.layouts._differences import block_name
 from jaxmeta.core.layouts._layout import BlockLayout, Layout
 from jaxmeta.core.rows._rows import first_duplicate
@@ -182,14 +183,38 @@ class _Filling:
         """The rows of all structures, with what refers to the batch renumbered."""
         if level.tables:
             np.concatenate(level.tables, out=labels)
+        names = level.names
         if starts is not None:
+            # What refers to rows of the values is no label, whatever it is called.
+            names = ("", *names[1:])
             labels[:, 0] += np.repeat(starts, counts).astype(np.int32)
-        if self._renumber in level.names:
-            column = level.names.index(self._renumber)
+        if self._renumber in names:
+            column = names.index(self._renumber)
             self._check_one_value(labels[:, column], level.tables, column, counts)
             labels[:, column] = np.repeat(self._numbers, counts)
         elif starts is None:
-            self._check_unique(labels, level.names)
+            self._check_unique(labels, names)
+        self._check_tellable(labels, names)
+
+    def _check_tellable(self, rows: np.ndarray, names: tuple[str, ...]) -> None:
+        """Refuse rows that nobody could tell from padding afterwards."""
+        where = block_name(self._form.keys, self._index)
+        if not names:
+            raise InvalidError(
+                compose(
+                    f"collate {self._field!r}: the samples of {where} have no dimension.",
+                    remedy="append one to them first.",
+                )
+            )
+        if not in_use(rows).all():
+            raise InvalidError(
+                compose(
+                    f"collate {self._field!r}: a sample of {where} has the labels that "
+                    "mark padding.",
+                    f"{PADDING} in every column stands for a row that is not in use",
+                    remedy="use other labels for this row.",
+                )
+            )
 
     def _check_one_value(
         self,

@@ -20,7 +20,7 @@ from jaxmeta.core import TensorMap
 from jaxmeta.core.layouts._layout import Layout
 from jaxmeta.data._forms import SAMPLES, Room, Slot, common_form, form_of, row_sizes
 from jaxmeta.data._stacking import Stack
-from jaxmeta.data.grouping import is_array
+from jaxmeta.data.grouping import columns_of, is_array
 from jaxmeta.errors import InvalidError, InvalidTypeError, compose
 
 
@@ -122,6 +122,7 @@ class _Census:
         samples = [dataset[i] for i in range(len(dataset))]
         if not samples:
             raise InvalidError(compose("buckets: there are no structures."))
+        columns_of("buckets", samples)
         self.forms = _forms(samples)
         self.slots = _slots(samples[0], self.forms)
         if not self.slots:

@@ -144,6 +144,8 @@ class Collate:
             if name in stacks:
                 needed |= stacks[name].rows()
             elif name in several[-1].rooms and is_array(column[0]):
+                for bucket in several:
+                    _check_for_array(name, bucket.rooms.get(name, {}))
                 needed[Slot(name, SAMPLES, 0)] = sum(map(rows_of, column))
         for bucket in several:
             if not bucket.lacks(needed):
@@ -224,8 +226,6 @@ def _common_info(tensors: Sequence[TensorMap]) -> tuple[tuple[str, str], ...]:
 
 def _for_forms(bucket: Bucket, forms: Mapping[str, Layout]) -> Bucket:
     """The bucket with one number for each block, where one was given for all."""
-    if bucket.forms:
-        return bucket
     rooms = dict(bucket.rooms)
     for name, form in forms.items():
         if name not in rooms:
@@ -236,8 +236,19 @@ def _for_forms(bucket: Bucket, forms: Mapping[str, Layout]) -> Bucket:
                     remedy="give one, as for pad(); buckets(dataset, ...) finds all.",
                 )
             )
-        rooms[name] = _for_form(name, form, rooms[name])
-    return Bucket(rooms)
+        if name not in bucket.forms:
+            rooms[name] = _for_form(name, form, rooms[name])
+    return dataclasses.replace(bucket, rooms=rooms)
+
+
+def _check_for_array(name: str, room: Room) -> None:
+    if list(room) != [SAMPLES] or len(room[SAMPLES]) != 1:
+        raise InvalidError(
+            compose(
+                f"collate {name!r}: arrays have one capacity, for {SAMPLES!r}.",
+                f"found {room}",
+            )
+        )
 
 
 def _for_form(name: str, form: Layout, room: Room) -> Room:

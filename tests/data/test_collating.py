@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from structures import charges_of, energy_of, structures
 
 import jaxmeta as jm
-from jaxmeta import Labels, TensorBlock, TensorMap
+from jaxmeta import PADDING, Labels, TensorBlock, TensorMap
 from jaxmeta.data import Bucket, Dataset, buckets, collate, fill
+from jaxmeta.errors import InvalidError, MissingError
 from jaxmeta.testing.strategies import tensors
 
 
@@ -196,6 +197,20 @@ def test_wrong_capacities(capacities: Any, rng: np.random.Generator) -> None:
         collate(capacities)(list(Dataset(energy=[energy_of(rng, 1)])))
 
 
+@pytest.mark.parametrize("room", [[1, 2], {"rows": 3}, {"samples": 3, "g": 1}])
+def test_arrays_have_one_capacity(room: Any, rng: np.random.Generator) -> None:
+    dataset = Dataset(x=[rng.normal(size=2)])
+    with pytest.raises(InvalidError, match="'x': arrays have one capacity"):
+        collate({"x": room})(list(dataset))
+
+
+def test_a_field_that_buckets_did_not_know(rng: np.random.Generator) -> None:
+    known = buckets(Dataset(energy=[energy_of(rng, 1)]), 1)
+    more = Dataset(energy=[energy_of(rng, 1)], q=[charges_of(rng, [1])])
+    with pytest.raises(MissingError, match="no capacity for the field 'q'"):
+        collate(known)(list(more))
+
+
 def test_one_number_for_each_block(rng: np.random.Generator) -> None:
     maps = [charges_of(rng, [1, 1, 8], i) for i in range(2)]
     batch = collate({"charges": [5, 2]})(list(Dataset(charges=maps)))
@@ -286,6 +301,8 @@ def test_data_sets_without_anything_to_count() -> None:
         buckets(Dataset(x=[]), 2)
     with pytest.raises(ValueError, match="no field of the data set holds maps or arrays"):
         buckets(Dataset(x=[1, 2]), 2)
+    with pytest.raises(TypeError, match="buckets: a batch is a list of samples"):
+        buckets([{"x": np.ones(2)}], 2)
 
 
 # Structures that do not fit together -----------------------------------------------------
@@ -318,6 +335,33 @@ def test_a_block_that_no_structure_had(rng: np.random.Generator) -> None:
         function(list(Dataset(q=[methane])))
 
 
+def single(names: list[str], row: list[int]) -> TensorMap:
+    """One number with one gradient row."""
+    n, below = Labels.range("n", 1), Labels(["sample", "atom"], [[0, 3]])
+    gradient = TensorBlock(np.ones((1, 1)), below, [], n)
+    samples = Labels(names, np.array([row], np.int32).reshape(1, -1))
+    block = TensorBlock(np.ones((1, 1)), samples, [], n, {"g": gradient})
+    return TensorMap(Labels.single(), [block])
+
+
+def test_samples_that_look_like_padding() -> None:
+    odd = list(Dataset(x=[single(["system", "atom"], [PADDING] * 2)]))
+    with pytest.raises(InvalidError, match="has the labels that mark padding"):
+        collate({"x": {"samples": 2, "g": 2}})(odd)
+    renumbered = collate({"x": {"samples": 2, "g": 2}}, renumber="system")(odd).x[0]
+    assert jm.unpad(renumbered).samples.values.tolist() == [[0, PADDING]]
+    with pytest.raises(InvalidError, match="have no dimension"):
+        collate({"x": {"samples": 2, "g": 2}})(list(Dataset(x=[single([], [])])))
+
+
+def test_structures_that_are_called_samples() -> None:
+    """The ``sample`` of gradients refers to rows, and is no label to renumber."""
+    batch = list(Dataset(x=[single(["sample"], [i]) for i in (7, 7, 9)]))
+    block = collate({"x": {"samples": 3, "g": 3}}, renumber="sample")(batch).x[0]
+    assert block.samples.values.tolist() == [[0], [1], [2]]
+    assert block.gradient("g").samples.values.tolist() == [[0, 3], [1, 3], [2, 3]]
+
+
 def test_other_dtypes_and_dynamic_samples(rng: np.random.Generator) -> None:
     wide, narrow = energy_of(rng, 2), energy_of(rng, 2, 1, "float32")
     with pytest.raises(TypeError, match="different dtypes"):
@@ -346,7 +390,7 @@ def test_arrays_of_jax_are_taken_too(rng: np.random.Generator) -> None:
 WITHOUT_X64 = """
 import warnings; warnings.simplefilter("error")
 import jax, numpy as np
-from jaxmeta import Labels, TensorBlock, TensorMap
+from jaxmeta import PADDING, Labels, TensorBlock, TensorMap
 from jaxmeta.data import Dataset, Loader, buckets, collate
 from jaxmeta.errors import PrecisionError
 assert not jax.config.jax_enable_x64
