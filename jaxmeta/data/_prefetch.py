@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextvars
 import queue
 import threading
 from collections.abc import Callable, Iterator
@@ -47,9 +48,13 @@ class _Worker:
     def __init__(self, make: Callable[[int], Any], numbers: range, depth: int) -> None:
         self._waiting: queue.Queue[Any] = queue.Queue(depth)
         self._stop = threading.Event()
-        arguments = (make, numbers, self._waiting, self._stop, _settings())
+        arguments = (_work, make, numbers, self._waiting, self._stop, _settings())
+        # In the context of the loop: what `jaxmeta.debug` says holds in the thread too.
         self._thread = threading.Thread(
-            target=_work, args=arguments, name="jaxmeta-loader", daemon=True
+            target=contextvars.copy_context().run,
+            args=arguments,
+            name="jaxmeta-loader",
+            daemon=True,
         )
         self._thread.start()
         _WORKERS.add(self)

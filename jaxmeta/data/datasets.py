@@ -45,6 +45,13 @@ class _Fields:
         self._data = dict(data)
         self._sample = record_class("Sample", tuple(self._data))
 
+    def __getstate__(self) -> dict[str, Any]:
+        # Classes that are made for fields can not be found by name.
+        return {**self.__dict__, "_sample": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, _sample=record_class("Sample", tuple(state["_data"])))
+
     def __len__(self) -> int:
         return self._size
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import pickle
 from types import ModuleType
 from typing import Any
@@ -107,6 +108,23 @@ def test_entries_are_named_tuples_that_travel() -> None:
         sample._replace(c=0.0)
     with pytest.raises(ValueError, match="one value for each field"):
         type(sample)(1.0)
+
+
+@pytest.mark.parametrize(
+    "dataset",
+    [
+        Dataset.from_dict({"a": [1.0], "mtt::b": [2.0]}),
+        Dataset(size=1, a=str),
+        IndexedDataset(["x"], a=str.upper),
+    ],
+)
+def test_data_sets_travel(dataset: Any) -> None:
+    """To the processes of a pipeline, for instance."""
+    for again in (pickle.loads(pickle.dumps(dataset)), copy.deepcopy(dataset)):
+        assert (len(again), repr(again)) == (1, repr(dataset))
+        assert again[0] == dataset[0]
+        assert type(again[0]) is type(dataset[0])
+    assert dataset[0][-1] in (2.0, "0", "X")
 
 
 def test_functions_are_called_when_entries_are_asked_for() -> None:

@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import jax
 import numpy as np
 import pytest
 from structures import structures
@@ -261,6 +262,22 @@ def test_settings_of_the_loop_hold_in_the_thread() -> None:
         text=True,
     )
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("prefetch", [0, 2])
+def test_faults_are_treated_in_the_thread_as_in_the_loop(prefetch: int) -> None:
+    row, n = jm.Labels("system", [[5]]), jm.Labels.range("n", 1)
+    block = jm.TensorBlock(np.ones((1, 1)), row, [], n)
+    padded = jm.pad(jm.TensorMap(jm.Labels.single(), [block]), 2)
+
+    def lost(_: Any) -> Any:
+        into = jm.Labels.range("system", 2)
+        return jax.block_until_ready(jm.sum_over_samples(padded, [], into=into))
+
+    loader = Loader(_numbers(2), 1, collate=lost, prefetch=prefetch)
+    assert all(np.isnan(found[0].values).all() for found in loader)
+    with jm.debug.raising(), pytest.raises(Exception, match="have no place in the labels"):
+        next(iter(loader))
 
 
 # Shards ----------------------------------------------------------------------------------
