@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from jaxmeta.core import TensorBlock, TensorMap
@@ -43,7 +44,14 @@ def _may_count(weight: Any) -> bool:
 def _checked_weight(operation: str, name: Any, weight: Any) -> Any:
     if isinstance(weight, jax.Array) and weight.ndim == 0:
         # Also where it is no tracer: it may be one in the next call.
-        return weight
+        if _is_real(weight.dtype):
+            return weight
+        raise InvalidTypeError(
+            compose(
+                f"{operation}: the weight of {name!r} must be a real number.",
+                f"found {weight.dtype}",
+            )
+        )
     return check_number(operation, f"the weight of {name!r}", weight)
 
 
@@ -96,19 +104,37 @@ def _of_block(
                 remedy="give a map with one property and no component.",
             )
         )
+    if not _is_real(sizes.dtype):
+        raise InvalidTypeError(
+            compose(f"{where}: sizes must be real.", f"{name} has {sizes.dtype} values")
+        )
     return sizes.values[:, 0], sizes
 
 
 def _of_array(operation: str, sizes: Any, target: TensorMap, index: int) -> Any:
-    array = sizes if isinstance(sizes, jax.Array) else np.asarray(sizes)
-    rows = target.block_by_id(index).shape[0]
-    if array.ndim != 1 or array.shape[0] != rows or array.dtype.kind not in "iuf":
+    rows, name = target.block_by_id(index).shape[0], block_name(target.keys, index)
+    wrong = f"{operation}: sizes= must have one number for each sample."
+    try:
+        array = sizes if isinstance(sizes, jax.Array) else np.asarray(sizes)
+    except (TypeError, ValueError) as error:
         raise InvalidError(
             compose(
-                f"{operation}: sizes= must have one number for each sample.",
-                f"found {array.dtype} of shape {array.shape}; "
-                f"{block_name(target.keys, index)} has {rows} samples",
+                wrong,
+                f"found what is no array, a {type(sizes).__name__}",
+                remedy="give an array; jnp.stack(...) makes one of numbers of JAX.",
+            )
+        ) from error
+    if array.shape != (rows,) or not _is_real(array.dtype):
+        raise InvalidError(
+            compose(
+                wrong,
+                f"found {array.dtype} of shape {array.shape}; {name} has {rows} samples",
                 remedy="give a TensorMap where blocks have different samples.",
             )
         )
     return array
+
+
+def _is_real(dtype: Any) -> bool:
+    """Whether it is one of integers or floating point numbers, truth values aside."""
+    return jnp.issubdtype(dtype, np.integer) or jnp.issubdtype(dtype, np.floating)

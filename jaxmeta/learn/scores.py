@@ -11,6 +11,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import jax
 import numpy as np
 from jax.core import Tracer
 
@@ -67,7 +68,7 @@ def metrics(
         >>> table["(center_type=8)", "values"].mae
         1.0
     """
-    _check("metrics", prediction, target)
+    _check("metrics", prediction, target, sizes)
     common = [p for p in parameters_of(prediction) if p in parameters_of(target)]
     by_parameter = {
         parameter: _parts("metrics", prediction, target, parameter, sizes)
@@ -143,21 +144,31 @@ def r2(
 def _overall(
     operation: str, prediction: TensorMap, target: TensorMap, parameter: str, sizes: Any
 ) -> Errors:
-    _check(operation, prediction, target)
+    _check(operation, prediction, target, sizes)
+    if not isinstance(parameter, str):
+        raise InvalidTypeError(
+            compose(
+                f"{operation}: parameter must be a name.",
+                f"found {parameter!r:.100}, a {type(parameter).__name__}",
+                remedy='for instance "values", or "positions".',
+            )
+        )
     return _errors(_parts(operation, prediction, target, parameter, sizes))
 
 
-def _check(operation: str, prediction: Any, target: Any) -> None:
+def _check(operation: str, prediction: Any, target: Any, sizes: Any) -> None:
     check_maps(operation, prediction, target)
-    leaves = (*prediction._leaves, *target._leaves)
-    if any(isinstance(leaf, Tracer) for leaf in leaves):
-        raise InvalidTypeError(
-            compose(
-                f"{operation}: the values are traced by JAX, metrics are numbers.",
-                remedy="call it outside of transformed functions; inside of them use "
-                "mse, mae or huber.",
+    given = {"values": (*prediction._leaves, *target._leaves)}
+    given["sizes"] = tuple(jax.tree.leaves(sizes))
+    for what, leaves in given.items():
+        if any(isinstance(leaf, Tracer) for leaf in leaves):
+            raise InvalidTypeError(
+                compose(
+                    f"{operation}: the {what} are traced by JAX, metrics are numbers.",
+                    remedy="call it outside of transformed functions; inside of them use "
+                    "mse, mae or huber.",
+                )
             )
-        )
 
 
 # The errors and the references of one block, flat, of the entries that count.
@@ -215,13 +226,13 @@ def _part(pair: Pair, sizes: Any) -> _Part:
     rows = np.ones(target.shape[0], bool)
     if isinstance(samples, DynamicLabels):
         rows &= np.asarray(samples.mask)
+    known = ~np.isnan(target)  # before a size that is no number makes it look unknown
     if sizes is not None:
         divisors = np.asarray(sizes).astype(np.float64)
         rows &= divisors != 0
         divisors = np.where(rows, divisors, 1.0).reshape(-1, *[1] * (target.ndim - 1))
         prediction, target = prediction / divisors, target / divisors
-    prediction, target = prediction[rows], target[rows]
-    known = ~np.isnan(target)
+    known &= rows.reshape(-1, *[1] * (target.ndim - 1))
     return prediction[known] - target[known], target[known]
 
 
@@ -231,7 +242,9 @@ def _errors(parts: Sequence[_Part]) -> Errors:
     if not errors.size:
         return Errors(math.nan, math.nan, math.nan, 0)
     squares = float(np.sum(errors**2))
-    spread = float(np.sum((references - references.mean()) ** 2))
+    # What rounding of the mean leaves of references that are the same is no spread.
+    varies = bool((references != references[0]).any())
+    spread = float(np.sum((references - references.mean()) ** 2)) if varies else 0.0
     return Errors(
         rmse=math.sqrt(squares / errors.size),
         mae=float(np.mean(np.abs(errors))),
