@@ -232,6 +232,26 @@ def test_a_capacity_that_is_enough() -> None:
     jm.allclose_raise(jm.unpad(found), jm.sum_over_samples(jm.unpad(PADDED), "atom"))
 
 
+@pytest.mark.parametrize("sort", [True, False])
+def test_capacity_of_moved_keys(sort: bool) -> None:
+    """Whether or not samples are sorted; the static map has the order of the blocks."""
+    keys = Labels("k", [[0], [1]])
+    tensors = [
+        TensorMap(keys, [one[0], other[0]])
+        for one, other in ((PADDED, OTHER), (jm.unpad(PADDED), jm.unpad(OTHER)))
+    ]
+    moved, expected = (t.keys_to_samples("k", sort_samples=sort) for t in tensors)
+    jm.equal_raise(jm.unpad(moved), expected)
+    room = {"samples": 8, "g": 16}
+    found = tensors[0].keys_to_samples("k", sort_samples=sort, capacity=room)
+    assert (found[0].shape[0], found[0].gradient("g").shape[0]) == (8, 16)
+    jm.equal_raise(jm.unpad(found), expected)
+    with pytest.raises(Exception, match="give a capacity of at least 8"):
+        jax.block_until_ready(
+            tensors[0].keys_to_samples("k", sort_samples=sort, capacity=7)
+        )
+
+
 REFUSED: dict[str, tuple[Callable[[], Any], type[JaxmetaError], str]] = {
     "positions of dynamic samples": (
         lambda: jm.slice(PADDED, "samples", [0]),

@@ -13,6 +13,7 @@ from jaxmeta.core.device._device_rows import (
     as_they_are,
     distinct,
     distinct_by_appearance,
+    packed,
 )
 from jaxmeta.core.device._journeys import Journey
 from jaxmeta.core.gradients._destinations import Destination
@@ -62,16 +63,20 @@ def stacked(
 ) -> Planned:
     """Blocks one under the other, gradient rows in order, and samples if `sort`.
 
-    `properties` are those of the result, and for each block the positions of them.
+    Samples that are not sorted stay where they are, padding between them, unless there is
+    a capacity for them. `properties` are those of the result, and for each block the
+    positions of them.
     """
-    first = all_sorted if sort else as_they_are
+    room = dict(asked.capacities)
+    unsorted = packed if "samples" in room else as_they_are
+    first = all_sorted if sort else unsorted
     journey = Journey(first, all_sorted, tuple(appended))
     rearrangement = DynamicRearrangement(
         journey,
         Under(fill),
         properties[0],
         asked.faults(operation),
-        dict(asked.capacities),
+        room,
         columns=tuple(properties[1] or ()),
     )
     return rearrangement.block(sources, names)
