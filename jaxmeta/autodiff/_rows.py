@@ -64,12 +64,12 @@ def _labelled(
     own, above = place.parameter.samples, place.block.samples
     names = ["sample", *place.parameter.names]
     static = isinstance(sample, np.ndarray) and isinstance(above, Labels)
+    if own is None and (static or place.parameter.owner is None):
+        _check_alone(place, sample)
     if not static or isinstance(own, DynamicLabels):
         table, used = _on_device(own, above, place.block.shape[0], sample, row)
         return DynamicLabels(names, table), used
     columns = [sample[:, None]] + ([] if own is None else [_rows(own.values, row)])
-    if own is None:
-        _check_alone(place, sample)
     table = np.concatenate(columns, axis=1).astype(np.int32)
     return Labels(names, table, assume_unique=True), None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -71,7 +72,7 @@ def assert_owners(
     for number, (key, block) in enumerate(tensor.items()):
         for name, each in owned.items():
             place = Place(name, each, number, len(tensor), key.print(), block)
-            _check(place, np.asarray(block.gradient(name).values), atol)
+            _check(place, block.gradient(name).values, atol)
 
 
 def _dense(parameter: Parameter) -> Parameter:
@@ -81,7 +82,8 @@ def _dense(parameter: Parameter) -> Parameter:
 
 
 def _check_tolerance(atol: Any) -> None:
-    if isinstance(atol, bool) or not isinstance(atol, int | float) or not atol >= 0:
+    number = isinstance(atol, int | float | np.integer | np.floating)
+    if isinstance(atol, bool) or not number or not atol >= 0:
         raise InvalidTypeError(
             compose(
                 f"{WHERE}: atol must be a number that is not negative.",
@@ -92,21 +94,29 @@ def _check_tolerance(atol: Any) -> None:
 
 def _refuse_traced(parameters: Mapping[str, Parameter]) -> None:
     for name, each in parameters.items():
-        if isinstance(each.values, Tracer) or isinstance(each.owner, Tracer):
-            raise InvalidTypeError(
-                compose(
-                    f"{WHERE}: it is for outside of traced functions.",
-                    f"the parameter {name!r} is traced by JAX",
-                )
+        _refuse_tracers(f"the parameter {name!r} is", each.values, each.owner)
+
+
+def _refuse_tracers(what: str, *arrays: Any) -> None:
+    if any(isinstance(array, Tracer) for array in arrays):
+        raise InvalidTypeError(
+            compose(
+                f"{WHERE}: it is for outside of traced functions.",
+                f"{what} traced by JAX",
             )
+        )
 
 
-def _check(place: Place, gradient: np.ndarray, atol: float) -> None:
+def _check(place: Place, derivatives: Any, atol: float) -> None:
     samples, rows = place.block.shape[0], place.parameter.values.shape[0]
-    owner = np.array(owner_of(place))
-    if isinstance(place.parameter.samples, DynamicLabels):
-        owner[~np.asarray(place.parameter.samples.mask)] = -1
-    sizes = np.abs(gradient).reshape(samples, rows, -1).max(axis=2, initial=0.0)
+    owned, labels = owner_of(place), place.parameter.samples
+    used = labels.mask if isinstance(labels, DynamicLabels) else True
+    _refuse_tracers(f"the derivatives by {place.name!r} are", derivatives)
+    _refuse_tracers(f"the owners of {place.name!r} are", owned, used)
+    gradient = np.asarray(derivatives)
+    owner = np.where(np.asarray(used), np.asarray(owned).astype(np.int64), -1)
+    pairs = np.abs(gradient).reshape(samples, rows, math.prod(gradient.shape[1:]))
+    sizes = pairs.max(axis=2, initial=0.0)
     sizes[owner[None, :] == np.arange(samples)[:, None]] = 0.0
     wrong = np.argwhere(~(sizes <= atol))
     if len(wrong):

@@ -26,6 +26,7 @@ from jaxmeta.errors import (
 AT = arrays()
 XYZ = Labels.range("xyz", 3)
 ATOMS = Labels.range("atom", 5)
+TWO = Labels.range("s", 2)
 
 
 # Parameters -----------------------------------------------------------------------------
@@ -221,9 +222,10 @@ def test_components_of_one_name() -> None:
 # Owners ---------------------------------------------------------------------------------
 
 
-def _owned(owner: Any, samples: Any = ATOMS, **options: Any) -> TensorMap:
+def _owned(owner: Any, samples: Any = ATOMS, above: Any = TWO, **options: Any) -> TensorMap:
     def of(x: Any) -> TensorMap:
-        return TensorMap(Labels("k", [[3]]), [_block(jnp.ones((2, 1)) * jnp.sum(x))])
+        block = _block(jnp.ones((2, 1)) * jnp.sum(x), samples=above)
+        return TensorMap(Labels("k", [[3]]), [block])
 
     given = Parameter(jnp.ones((5, 3)), samples, [XYZ], owner)
     return with_gradients(of, {"x": given}, **options)
@@ -271,6 +273,9 @@ def test_rows_that_nothing_tells_apart() -> None:
         _owned([0, 1, 0, 1, 0], samples=None)
     with pytest.raises(InvalidError, match="sample 0 has 5 of them"):
         _owned(None, samples=None)
+    padded = DynamicLabels("s", jnp.array([[0], [jm.PADDING]], jnp.int32))
+    with pytest.raises(InvalidError, match="sample 0 has 5 of them"):
+        _owned(None, samples=None, above=padded)
     only = _owned([1, 0, jm.PADDING, jm.PADDING, jm.PADDING], samples=None)
     assert only[0].gradient("x").samples == Labels("sample", [[1], [0]])
 
@@ -314,9 +319,11 @@ def test_passes_forwards_need_static_owners() -> None:
 
 @pytest.mark.usefixtures("wrong_types")
 def test_the_check_of_owners_with_other_things() -> None:
-    for atol in (-1.0, float("nan"), "x", True):
+    for atol in (-1.0, float("nan"), "x", True, np.float32(-1.0), np.bool_(True)):
         with pytest.raises(InvalidTypeError, match="atol must be a number"):
             assert_owners(function, parameters(AT), atol=atol)  # type: ignore[arg-type]
+    for number in (1, np.float32(0.5), np.int64(1)):
+        assert_owners(function, parameters(AT), atol=number)  # type: ignore[arg-type]
     with pytest.raises(InvalidTypeError, match="must be a dictionary"):
         assert_owners(function, [])  # type: ignore[arg-type]
 
@@ -332,3 +339,26 @@ def test_the_check_of_owners_is_for_outside() -> None:
         jax.jit(check)(AT["x"])
     with pytest.raises(InvalidTypeError, match="outside of traced functions"):
         jax.jit(lambda owner: check(AT["x"], owner))(jnp.asarray(owner))
+
+
+def test_what_else_is_traced_where_owners_are_checked() -> None:
+    """What the function takes or makes, labels that owners come from, lists of owners."""
+    given = parameters(AT)
+    with pytest.raises(InvalidTypeError, match=r"outside of traced functions.*\n.*'x'"):
+        jax.jit(lambda m: assert_owners(scaled, given, m))(2.0)
+
+    def check(atoms: Any, owner: Any) -> None:
+        def of(x: Any) -> TensorMap:
+            block = _block(jnp.ones((1, 1)) * jnp.sum(x), samples=Labels("s", [[0]]))
+            return TensorMap(Labels("k", [[3]]), [block])
+
+        parameter = Parameter(jnp.ones(5), DynamicLabels("s", atoms), owner=owner)
+        assert_owners(of, {"x": parameter})
+
+    atoms = jnp.zeros((5, 1), jnp.int32)
+    for owner in ("s", [np.zeros(5, int)]):
+        check(atoms, owner)
+        with pytest.raises(InvalidTypeError, match="outside of traced functions"):
+            jax.vmap(lambda atoms, owner=owner: check(atoms, owner))(atoms[None])
+    with pytest.raises(InvalidTypeError, match="outside of traced functions"):
+        jax.vmap(lambda owner: check(atoms, [owner]))(jnp.zeros((1, 5), int))

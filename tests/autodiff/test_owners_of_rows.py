@@ -11,7 +11,7 @@ import pytest
 from autodiff.functions import NONE, OWNERS, arrays, compiled, function, parameters, scaled
 
 import jaxmeta as jm
-from jaxmeta import Labels, TensorBlock, TensorMap
+from jaxmeta import DynamicLabels, Labels, TensorBlock, TensorMap
 from jaxmeta.autodiff import Parameter, assert_owners, with_gradients
 
 
@@ -100,3 +100,30 @@ def test_the_check_of_owners_finds_what_is_wrong() -> None:
     with pytest.raises(AssertionError, match=r"'x', block \(k=1\): row 4 feeds sample 0"):
         assert_owners(function, parameters(at, none))
     assert_owners(function, parameters(at, {**OWNERS, "x": None}))
+
+
+@pytest.mark.parametrize(("samples", "rows", "sizes"), [(0, 3, 1), (2, 0, 1), (2, 3, 0)])
+def test_the_check_of_owners_where_there_is_nothing(
+    samples: int, rows: int, sizes: int
+) -> None:
+    """No samples, no rows, no properties: nothing feeds what it should not."""
+
+    def of(x: Any) -> TensorMap:
+        values = jnp.ones((samples, sizes)) * jnp.sum(x)
+        labels = Labels.range("s", samples), [], Labels.range("n", sizes)
+        return TensorMap(Labels.single(), [TensorBlock(values, *labels)])
+
+    x = Parameter(jnp.ones(rows), Labels.range("atom", rows), owner=[NONE] * rows)
+    assert_owners(of, {"x": x})
+
+
+def test_the_check_of_owners_takes_integers_of_every_kind() -> None:
+    def of(x: Any) -> TensorMap:
+        labels = Labels.range("s", 2), [], Labels.range("n", 1)
+        return TensorMap(Labels.single(), [TensorBlock(x[:, None], *labels)])
+
+    for dtype in ("uint8", "int8", "uint32", "int64"):
+        atoms = DynamicLabels("atom", jnp.array([[0], [1]], jnp.int32))
+        for samples in (Labels.range("atom", 2), atoms):
+            owner = jnp.array([0, 1], dtype)
+            assert_owners(of, {"x": Parameter(jnp.ones(2), samples, owner=owner)})
