@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
@@ -261,13 +261,14 @@ def _along_last(vector: Any, ndim: int) -> Any:
 # Checks ---------------------------------------------------------------------------------
 
 
-def check_features(where: str, shape: Sequence[int], in_features: int) -> None:
+def check_features(where: str, shape: Shape, in_features: int) -> None:
     """Refuse another number of properties than was said."""
-    if shape[-1] != in_features:
+    if shape[-1:] != (in_features,):
+        found = str(shape[-1]) if shape else "none"
         raise InvalidError(
             compose(
                 f"{where}: the module takes another number of properties.",
-                f"there are {shape[-1]}, the module has in_features={in_features}",
+                f"there are {found}, the module has in_features={in_features}",
                 remedy="in_features can be a list, with a number for each key of in_keys.",
             )
         )

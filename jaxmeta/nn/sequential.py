@@ -24,7 +24,7 @@ from jaxmeta.nn._arguments import (
 from jaxmeta.nn._layers import Chain, layer_of
 from jaxmeta.nn.activations import silu
 from jaxmeta.nn.linear import affine
-from jaxmeta.nn.module_map import ModuleMap, positions_of
+from jaxmeta.nn.module_map import ModuleMap, check_modules, positions_of
 
 
 class Sequential(ModuleMap):
@@ -144,6 +144,7 @@ class MLP(ModuleMap):
         count = len(check_labels(name, "in_keys", in_keys))
         labels = properties_of(name, out_properties, count)
         hidden = _hidden(name, hidden_features)
+        check_modules(name, [activation], 1)
         first = sizes(name, "in_features", in_features, count)
         last = out_sizes(name, out_features, labels, count)
         biased = switches(name, "bias", bias, count)

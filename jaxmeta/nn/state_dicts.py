@@ -76,7 +76,7 @@ def from_torch_state_dict(module: M, state_dict: Mapping[str, Any]) -> M:
         MissingError: for a parameter that is not there, and for a key that the other
             module does not have.
         InvalidError: for parameters that this module does not have, and another shape.
-        InvalidTypeError: for another dtype.
+        InvalidTypeError: for another dtype, and for what is no dictionary.
         NotEqualError: when the keys of the other module have other names.
 
     Example:
@@ -87,6 +87,13 @@ def from_torch_state_dict(module: M, state_dict: Mapping[str, Any]) -> M:
         >>> from_torch_state_dict(norm, stored).modules[0].weight.tolist()
         [2.0, 3.0]
     """
+    if not isinstance(state_dict, Mapping):
+        raise InvalidTypeError(
+            compose(
+                "from_torch_state_dict: the parameters must be a dictionary by name.",
+                f"found {type(state_dict).__name__}",
+            )
+        )
     leaves, tree = jax.tree.flatten(module)
     names = list(_names(module, state_dict))
     _check_names([name for name in names if name is not None], state_dict)

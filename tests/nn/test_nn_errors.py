@@ -284,6 +284,21 @@ BAD: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
         InvalidTypeError,
         r"hidden_features must be a list of sizes, as \[32, 32\]",
     ),
+    "an activation that is a name": (
+        lambda: nn.MLP(IN_KEYS, 3, [4], 1, activation="tanh", key=RANDOM),  # type: ignore[arg-type]
+        InvalidTypeError,
+        "MLP: a module must be something that can be called.*\n.*builtins.str",
+    ),
+    "an activation of maps": (
+        lambda: nn.MLP(IN_KEYS, 3, [4], 1, activation=nn.Tanh(IN_KEYS), key=RANDOM),
+        InvalidTypeError,
+        "MLP: a module must be a function of one sample's array.*\n.*found Tanh",
+    ),
+    "parameters that have no names": (
+        lambda: nn.from_torch_state_dict(nn.Tanh(IN_KEYS), [1.0]),  # type: ignore[arg-type]
+        InvalidTypeError,
+        "from_torch_state_dict: .* dictionary .*\n.*found list",
+    ),
     "modules of a transformation": (
         lambda: nn.EquivariantTransformation([jnp.tanh], IN_KEYS, 3),
         InvalidError,
@@ -311,3 +326,11 @@ def test_without_x64() -> None:
 def test_a_map_without_blocks_has_nothing_that_could_be_wrong() -> None:
     empty = TensorMap(Labels.empty(KEYS.names), [])
     assert len(module_of("Linear")(empty)) == 0
+
+
+def test_a_step_that_gives_a_number_is_told_where_the_next_takes_properties() -> None:
+    tensor = tensor_of()
+    model = nn.MLP(IN_KEYS, 4, [3], 1, activation=jnp.sum, key=RANDOM)
+    words = r"step 2 \(Linear\): the module takes .* properties\.\n.*none, .*in_features=3"
+    with pytest.raises(InvalidError, match=words):
+        model(tensor)
