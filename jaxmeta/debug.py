@@ -42,6 +42,6 @@ def without_errors() -> AbstractContextManager[None]:
     """No fault calls the host: values become NaN, also where a capacity is too small.
 
     For programs that are exported, and for machines that can not call the host. What
-    holds no NaN, as integers do, raises nevertheless.
+    can hold no NaN, integers or arrays without rows, raises nevertheless.
     """
     return in_mode("nan")

@@ -226,6 +226,33 @@ def test_too_small_a_capacity_is_an_error() -> None:
     assert np.isnan(np.asarray(above[0].gradient("g").values)).all()
 
 
+def test_rows_are_not_lost_where_nothing_can_be_nan() -> None:
+    """No room at all, and no labels at all: there is no number to spoil."""
+    none = Labels.range("system", 0)
+    with pytest.raises(Exception, match="4 of them are not there"):
+        jax.block_until_ready(jm.sum_over_samples(PADDED, "atom", into=none))
+    empty = jm.pad(chain(0, seed=1), {"samples": 2, "g": 2})
+    assert jm.sum_over_samples(empty, "atom", into=none)[0].shape == (0, 2)
+    room = {"samples": 0, "g": 0}
+    with (
+        jm.debug.without_errors(),
+        pytest.raises(Exception, match="give a capacity of at least 2"),
+    ):
+        jax.block_until_ready(jm.sum_over_samples(PADDED, "atom", capacity=room))
+
+
+@pytest.mark.parametrize("name", ["sum of atoms", "mean of systems", "deviation", "root"])
+def test_no_room_for_samples_but_for_gradient_rows(name: str) -> None:
+    """As in a batch of nothing; JAX takes no rows of an array without any."""
+    empty = jm.pad(chain(0, seed=1), {"samples": 0, "g": 2})
+    operation = {**OF_FLAT, "root": jm.sqrt}[name]
+    found = jax.jit(operation)(empty)
+    assert not np.asarray(found[0].gradient("g").samples.mask).any()
+    assert not np.asarray(found[0].gradient("g").values).any()
+    none = Labels.range("system", 0)
+    assert jm.mean_over_samples(empty, "atom", into=none)[0].shape == (0, 2)
+
+
 def test_a_capacity_that_is_enough() -> None:
     found = jm.sum_over_samples(PADDED, "atom", capacity={"samples": 2, "g": 6})
     assert (found[0].shape, found[0].gradient("g").shape) == ((2, 2), (6, 2))

@@ -27,6 +27,8 @@ def pad(data: T, capacity: int | np.integer | Mapping[str, int]) -> T:
     Values and gradient rows beyond the real ones are zero, their labels are `PADDING`.
     Every map that fits into the same capacities then has the same structure, so that a
     compiled function serves them all. Samples that are dynamic already get more room.
+    `PADDING` itself is no label: a row of which an operation keeps nothing else, when
+    other dimensions disappear, is padding from there on.
 
     Arguments:
         data: a map or a block.

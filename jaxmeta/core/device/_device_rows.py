@@ -34,6 +34,15 @@ class Places(NamedTuple):
     lost: Any
 
 
+def taken(x: Any, index: Any, mode: str, fill: Any = 0) -> Any:
+    """The rows at some positions, of arrays without rows too: JAX refuses these."""
+    if isinstance(x.shape[0], int) and x.shape[0] == 0:
+        return jnp.full((*index.shape, *x.shape[1:]), fill, x.dtype)
+    if mode == "clip":
+        return x.at[index].get(mode="clip")
+    return x.at[index].get(mode="fill", fill_value=fill)
+
+
 def sorted_rows(rows: Any) -> tuple[Any, Any]:
     """The rows in lexicographic order, and which row each of them was."""
     numbers = jax.lax.iota(jnp.int32, rows.shape[0])
@@ -150,7 +159,7 @@ def placed_at(rows: Any, target: Any, table: Any) -> Places:
     # Without a sign, what is negative is large.
     end = jnp.asarray(size).astype(jnp.uint32)
     target = jnp.minimum(target.astype(jnp.uint32), end).astype(jnp.int32)
-    there = in_use(table).at[target].get(mode="fill", fill_value=False)
+    there = taken(in_use(table), target, "fill", fill=False)
     lost = (in_use(rows) & ~there).sum(dtype=jnp.int32)
     return Places(table, target, _none(), lost)
 

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 
 import jax.numpy as jnp
 
-from jaxmeta.core.device._device_rows import Places
+from jaxmeta.core.device._device_rows import Places, taken
 from jaxmeta.core.labels._dynamic import PADDING, in_use
 
 
@@ -76,7 +76,7 @@ def roots(path: Sequence[Places]) -> Any:
     """For each row of the last result, the row of the values that it belongs to."""
     root = jnp.arange(path[0].labels.shape[0])
     for places in path[1:]:
-        root = root.at[places.labels[:, 0]].get(mode="fill", fill_value=0)
+        root = taken(root, places.labels[:, 0], "fill")
     return root
 
 
@@ -124,7 +124,7 @@ def _moved(rows: Any, above: Places, start: Any, count: Any) -> Any:
     valid = (parent >= 0) & (parent < count)
     size = above.labels.shape[0]
     place = jnp.where(valid, parent, 0) + start
-    new = above.target.at[place].get(mode="fill", fill_value=size)
+    new = taken(above.target, place, "fill", size)
     stays = valid & (new < size)
     moved = jnp.concatenate([new[:, None], rows[:, 1:]], axis=1)
     return jnp.where(stays[:, None], moved, PADDING)

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxmeta.core.device import _device_checks as checks
-from jaxmeta.core.device._device_rows import Places
+from jaxmeta.core.device._device_rows import Places, taken
 from jaxmeta.core.device._journeys import Journey, counts, roots, starts, travelled
 from jaxmeta.core.gradients._dynamic_rows import check_dynamic, zero_padding
 from jaxmeta.core.gradients._levels import Operand
@@ -185,22 +185,28 @@ def _checked(x: Any, path: Sequence[Places], form: Form) -> Any:
     """
     places, capacity = path[-1], form.capacities[-1]
     operation, wanted = form.faults.operation, form.faults.mode
-    discrete = not jnp.issubdtype(x.dtype, jnp.inexact)
+    # Neither integers nor nothing at all can be NaN.
+    silent = not jnp.issubdtype(x.dtype, jnp.inexact) or _no_rows(x)
     for above, room in zip(path[:-1], form.capacities[:-1], strict=True):
         if room is not None:
             x = checks.guarded(x, above.needed > room, None)
     if form.faults.lost is not None and form.depth > 1:
         x = checks.guarded(x, path[0].lost > 0, None)
     if capacity is not None:
-        raises = wanted != "nan" or discrete
+        raises = wanted != "nan" or silent
         message = partial(checks.too_small, operation, form.axis) if raises else None
         numbers = places.needed, jnp.asarray(capacity, jnp.int32)
         x = checks.guarded(x, places.needed > capacity, message, *numbers)
     if form.faults.lost is not None and form.depth == 1:
-        raises = wanted == "raise" or discrete
+        raises = wanted == "raise" or silent
         message = partial(form.faults.lost, operation, form.axis) if raises else None
         x = checks.guarded(x, places.lost > 0, message, places.lost)
     return x
+
+
+def _no_rows(x: Any) -> bool:
+    """Whether an array has no row at all; numbers of rows may be symbolic."""
+    return isinstance(x.shape[0], int) and x.shape[0] == 0
 
 
 # How values are put together ------------------------------------------------------------
@@ -215,7 +221,7 @@ def added(arrays: Sequence[Any], columns: Sequence[Any], path: Sequence[Places])
 def averaged(arrays: Sequence[Any], columns: Sequence[Any], path: Sequence[Places]) -> Any:
     """Rows added up, divided by the number of samples that their sample was made of."""
     total = added(arrays, columns, path)
-    number = jnp.maximum(counts(path[0]), 1).at[roots(path)].get(mode="clip")
+    number = taken(jnp.maximum(counts(path[0]), 1), roots(path), "clip", 1)
     return (total / number.astype(total.dtype).reshape(-1, *_ones(total))).astype(
         total.dtype
     )
@@ -225,7 +231,7 @@ def centred(arrays: Sequence[Any], columns: Sequence[Any], path: Sequence[Places
     """Rows less the mean of those that go where they go; rows stay where they are."""
     (x,), places = arrays, path[-1]
     means = averaged(arrays, columns, path)
-    own = means.at[places.target].get(mode="fill", fill_value=0)
+    own = taken(means, places.target, "fill")
     return zero_padding(x - own, places.target < places.labels.shape[0])
 
 

@@ -24,6 +24,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxmeta.core.device import _device_checks as checks
+from jaxmeta.core.device._device_rows import taken
 from jaxmeta.core.gradients._gradients import mapped, push_forward
 from jaxmeta.core.gradients._levels import Operand, Sides, same_extra
 from jaxmeta.core.gradients._row_function import RowFunction
@@ -212,7 +213,7 @@ def _first_order(*arguments: Any) -> Any:
     xs, tangents, labels, rest, form = _opened(arguments)
     rows = labels[0][0]
     used = in_use(rows)
-    at = [_safe(x.at[rows[:, 0]].get(mode="clip"), used) for x in xs]
+    at = [_safe(taken(x, rows[:, 0], "clip", 1), used) for x in xs]
     result = push_forward(_of_rows(form, rest), at, tangents, form.extra)
     return _same_rows(zero_padding(result, used), labels, form)
 
