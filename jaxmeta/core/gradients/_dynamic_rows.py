@@ -204,9 +204,10 @@ def _passed(*arguments: Any) -> Any:
 
 def _linear(*arguments: Any) -> Any:
     _, tangents, labels, rest, form = _opened(arguments)
+    used = in_use(labels[0][0])
     linear = [True] * len(tangents)
-    result = mapped(_of_rows(form, rest), tangents, linear, form.extra)
-    return _same_rows(zero_padding(result, in_use(labels[0][0])), labels, form)
+    result = mapped(_of_rows(form, rest), _without(tangents, used), linear, form.extra)
+    return _same_rows(zero_padding(result, used), labels, form)
 
 
 def _first_order(*arguments: Any) -> Any:
@@ -214,8 +215,14 @@ def _first_order(*arguments: Any) -> Any:
     rows = labels[0][0]
     used = in_use(rows)
     at = [_safe(taken(x, rows[:, 0], "clip", 1), used) for x in xs]
-    result = push_forward(_of_rows(form, rest), at, tangents, form.extra)
+    moving = _without(tangents, used)
+    result = push_forward(_of_rows(form, rest), at, moving, form.extra)
     return _same_rows(zero_padding(result, used), labels, form)
+
+
+def _without(tangents: Sequence[Any], used: Any) -> list[Any]:
+    """Gradient rows, zero in padding: backwards, they are factors of other slopes."""
+    return [None if t is None else zero_padding(t, used) for t in tangents]
 
 
 def _opened(arguments: Sequence[Any]) -> tuple[Any, Any, Any, Any, Form]:
