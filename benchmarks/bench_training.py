@@ -93,7 +93,10 @@ def _of_size(systems: int, atoms: int) -> Row:
     step = jax.jit(_step)
     np.testing.assert_allclose(float(step(model, padded)[0]), theirs.step(), rtol=1e-4)
     name = f"{systems} x {atoms} atoms: a step of training, vs. metatensor-torch"
-    ours = lambda: jax.block_until_ready(step(model, padded))  # noqa: E731
+
+    def ours() -> None:
+        jax.block_until_ready(step(model, padded))
+
     return faster(name, *interleaved(ours, theirs.step, rounds=21), None)
 
 
@@ -108,8 +111,11 @@ def _network() -> jm.nn.MLP:
 
 def _step(model: Any, batch: Batch) -> tuple[Any, Any]:
     loss, slope = jm.value_and_grad(_loss)(model, batch)
-    update = lambda p, g: p if g is None else p - RATE * g  # noqa: E731
-    return loss, jax.tree.map(update, model, slope, is_leaf=lambda x: x is None)
+
+    def descended(parameter: Any, own: Any) -> Any:
+        return parameter if own is None else parameter - RATE * own
+
+    return loss, jax.tree.map(descended, model, slope, is_leaf=lambda x: x is None)
 
 
 def _loss(model: Any, batch: Batch) -> Any:
