@@ -1,0 +1,5 @@
+"""Neighbour lists: which pairs of atoms are within a cutoff, and across which cells."""
+
+from jaxmeta.atomistic.neighbors.options import NeighborListOptions as NeighborListOptions
+from jaxmeta.atomistic.neighbors.pairs import FAR as FAR
+from jaxmeta.atomistic.neighbors.pairs import Pairs as Pairs
