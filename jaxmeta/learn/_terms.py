@@ -35,7 +35,7 @@ def loss(
     """
     check_maps(operation, prediction, target)
     check_precision(prediction, target)
-    faults = _Faults(operation)
+    faults = Faults(operation)
     divisors = sizes_of(operation, sizes, target)
     dtype = jax.dtypes.canonicalize_dtype(float) if target.dtype is None else target.dtype
     # Sums of half precision soon leave its range.
@@ -102,7 +102,7 @@ def _beside(rows: Any, x: Any) -> Any:
     return jnp.asarray(rows).reshape(-1, *[1] * (x.ndim - 1))
 
 
-class _Faults:
+class Faults:
     """Rows of dynamic samples that are not the same on both sides, block by block."""
 
     def __init__(self, operation: str) -> None:

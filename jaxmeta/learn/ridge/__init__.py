@@ -1,0 +1,1 @@
+"""Ridge regression on values and explicit gradients: see `ridge` for the equations."""
