@@ -1,0 +1,1 @@
+"""Representations of atoms and their neighbourhoods, as labelled arrays."""
