@@ -1,4 +1,4 @@
-"""Reference energies, forces and stresses of structures of ase, as labelled targets."""
+"""Structures of ase as systems, and their reference results as labelled targets."""
 
 from __future__ import annotations
 
@@ -25,6 +25,9 @@ try:
     from ase.stress import voigt_6_to_full_3x3_stress
 except ImportError as error:
     raise MissingExtraError(__name__, "ase", "ase") from error
+
+from jaxmeta.interop._ase_systems import to_system as to_system
+from jaxmeta.interop._ase_systems import to_systems as to_systems
 
 
 _ENERGY = Labels("energy", [[0]])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, final
 
+import jax
 import numpy as np
 
 from jaxmeta.core.labels import _show_labels
@@ -24,12 +25,13 @@ from jaxmeta.errors import (
 
 
 @final
+@jax.tree_util.register_static
 class Labels(WithDimensions, WithSetAlgebra, Stored):
     """An ordered set of unique rows of 32-bit integers, with one name per column.
 
     Labels say what the entries along one axis of an array mean. They are immutable,
-    hashable and static under every JAX transformation. Equal labels are one object, so
-    comparing them costs nothing, at any number of rows.
+    hashable and static under every JAX transformation: pytrees without leaves. Equal
+    labels are one object, so comparing them costs nothing, at any number of rows.
 
     Arguments:
         names: names of the columns; one string is one name, ``""`` no name at all.
