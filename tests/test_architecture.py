@@ -64,7 +64,7 @@ EXTRAS_ELSEWHERE: dict[str, set[str]] = {
     "_render": {"treescope"},
     "datasets": {"ase"},
     "deploy": {"flatbuffers"},
-    "representations": {"sphericart"},
+    "representations": {"scipy", "sphericart"},
     "atomistic": {"vesin"},
     "data": {"grain", "tqdm"},
 }
