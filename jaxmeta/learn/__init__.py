@@ -3,7 +3,9 @@
 from jaxmeta.learn.losses import huber as huber
 from jaxmeta.learn.losses import mae as mae
 from jaxmeta.learn.losses import mse as mse
+from jaxmeta.learn.ridge.accumulated import NormalEquations as NormalEquations
 from jaxmeta.learn.ridge.model import Ridge as Ridge
+from jaxmeta.learn.ridge.path import RidgePath as RidgePath
 from jaxmeta.learn.scores import Errors as Errors
 from jaxmeta.learn.scores import metrics as metrics
 from jaxmeta.learn.scores import r2 as r2

@@ -117,8 +117,8 @@ def _system(
         faults.compare_all([[Pair(label, 0, left, right)]])
         _check_known(operation, label, right)
         found = places(operation, label, parameter, left, right)
-        dynamic = isinstance(right.samples, DynamicLabels)
-        mask = right.samples.mask if dynamic else None
+        samples = right.samples
+        mask = samples.mask if isinstance(samples, DynamicLabels) else None
         parts.append(_Part(left.values, right.values, found, mask, weight))
     left, right, counts = _assembled(parts)
     owners = [_owners(parameter, part_of(y, parameter)) for parameter in weights]
@@ -158,7 +158,8 @@ class _Part(NamedTuple):
 @jax.jit
 def _assembled(parts: list[_Part]) -> tuple[Any, Any, Any]:
     """All rows as matrices: left, right, weights. One program, not one an operation."""
-    return tuple(jnp.concatenate(arrays) for arrays in zip(*map(_rows, parts), strict=True))
+    left, right, weights = zip(*map(_rows, parts), strict=True)
+    return jnp.concatenate(left), jnp.concatenate(right), jnp.concatenate(weights)
 
 
 def _rows(part: _Part) -> tuple[Any, Any, Any]:

@@ -216,14 +216,13 @@ def _solve(
     dtype = system.left.dtype
     if tolerance is None:
         tolerance = 1e3 * float(jnp.finfo(dtype).eps)
-    steps = max(20 * system.left.shape[1], 1000) if steps is None else steps
-    weights = solve_rows(
-        chosen, *system[1:4], alpha, np.asarray(tolerance, dtype), np.int32(steps)
-    )
+    most = max(20 * system.left.shape[1], 1000) if steps is None else steps
+    limits = np.asarray(tolerance, dtype), np.asarray(most, np.int32)
+    weights = solve_rows(chosen, *system[1:4], alpha, *limits)
     remedy = "features or targets are not finite, or the system is singular to working "
     remedy += "precision: a larger alpha, or solver='qr'."
     if chosen == "iterative":
-        remedy = f"not converged in {steps} steps: more max_steps, a larger tolerance or "
+        remedy = f"not converged in {most} steps: more max_steps, a larger tolerance or "
         remedy += "alpha, or another solver."
     check_solved("Ridge.fit", system.name, weights, remedy)
     return weights
