@@ -133,8 +133,8 @@ def _check_vector(axis: str, vector: np.ndarray, repeated: bool) -> None:
         )
 
 
-def extra(name: str, given: Any, n_atoms: int) -> jax.Array:
-    """One number for each atom, or three for momenta, as an array of JAX."""
+def extra(name: str, given: Any, n_atoms: int) -> Any:
+    """One number for each atom, or three for momenta."""
     array = _numbers(name, given)
     _check_shape(name, array, (n_atoms, 3) if name == "momentum" else (n_atoms,))
     _check_finite(name, array)

@@ -112,7 +112,7 @@ class Batch(eqx.Module):
             strain: (systems, 3, 3), of the dtype of the positions; rows of vectors are
                 multiplied from the right.
         """
-        deformation = strain + jnp.eye(3, dtype=strain.dtype)
+        deformation = strain + jnp.eye(3, dtype=strain.dtype)[None]
         of_atoms = deformation.at[self.owners].get(mode="fill", fill_value=0)
         positions = jnp.einsum("ia,iab->ib", self.positions, of_atoms)
         cells = jnp.einsum("sca,sab->scb", self.cells, deformation)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -19,8 +20,10 @@ from jaxmeta.atomistic.systems import System
 from jaxmeta.core import DynamicLabels, Labels
 from jaxmeta.core.labels._dynamic import padded_rows
 from jaxmeta.core.layouts._precision import check_dtype
-from jaxmeta.errors import InvalidError, InvalidTypeError, compose
+from jaxmeta.errors import InvalidError, InvalidTypeError, choices, compose
 
+
+ROUNDED = "rounded"
 
 _WHERE = "to_batch"
 _OF_PADDING = -1  # no type
@@ -68,6 +71,15 @@ class Room:
             {t: max(room.centers.get(t, 0) for room in found) for t in types},
         )
 
+    def rounded(self, factor: float = 1.2) -> Room:
+        """The same or more, so that similar batches have equal room: powers of a factor."""
+        return Room(
+            _rounded(self.systems, factor),
+            _rounded(self.atoms, factor),
+            _rounded(self.pairs, factor),
+            {each: _rounded(count, factor) for each, count in self.centers.items()},
+        )
+
     @classmethod
     def of(cls, batch: Batch) -> Room:
         """As many rows as a batch has, padding among them."""
@@ -79,12 +91,20 @@ class Room:
         )
 
 
+def _rounded(rows: int, factor: float) -> int:
+    """The next power of the factor, from 8 on, that is at least as large."""
+    if rows == 0:
+        return 0
+    power = max(0, math.ceil(math.log(rows / 8) / math.log(factor) - 1e-9))
+    return max(rows, math.ceil(8 * factor**power))
+
+
 def to_batch(
     systems: System | Sequence[System],
     cutoff: float | NeighborListOptions | Sequence[float | NeighborListOptions] = (),
     *,
     types: Sequence[int] | None = None,
-    room: Room | None = None,
+    room: Room | str | None = None,
     dtype: Any = None,
 ) -> Batch:
     """Systems as one batch, with their lists of neighbours, on the device.
@@ -100,7 +120,8 @@ def to_batch(
         types: the types that models know, in ascending order; atoms of another type are
             refused. Those of the systems by default.
         room: rows that there should be, for compiled programs; the labels are dynamic
-            then, padding comes last. Static labels and no padding by default.
+            then, padding comes last. ``"rounded"`` takes what there is, and a little more,
+            so that few programs are compiled. Static labels and no padding by default.
         dtype: convert floating numbers to this dtype, on purpose.
 
     Raises:
@@ -125,14 +146,18 @@ def to_batch(
     given = _checked_systems(systems)
     dtype = _common_dtype(given, dtype)
     arrays = _Arrays(given, dtype)
-    known = _known_types(arrays.types, types, room)
+    if isinstance(room, str) and room != ROUNDED:
+        raise InvalidError(compose(f"{_WHERE}: {choices(room, [ROUNDED])}."))
+    known = _known_types(arrays.types, types, room if isinstance(room, Room) else None)
     lists = {asked: arrays.pairs(asked) for asked in _options(cutoff)}
-    data = joined_data(given, dtype, room)
-    if room is None:
-        batch = arrays.batch(known, lists, data)
-    else:
-        batch = arrays.padded(room, known, lists, data)
-    return jax.device_put(batch)
+    if room == ROUNDED:
+        room = _needed(arrays, known, lists).rounded()
+    if isinstance(room, Room):
+        _check_room(room, arrays, lists)
+        data = joined_data(given, dtype, room)
+        return jax.device_put(arrays.padded(room, known, lists, data))
+    data = joined_data(given, dtype, None)
+    return jax.device_put(arrays.batch(known, lists, data))
 
 
 class _Arrays:
@@ -182,7 +207,6 @@ class _Arrays:
         self, room: Room, known: Sequence[int], lists: dict[Any, Pairs], data: Any
     ) -> Batch:
         """The same with padding, and dynamic labels."""
-        _check_room(room, self, lists)
         n_atoms, n_systems = room.atoms, room.systems
         return Batch(
             _filled(self.positions.astype(self.dtype), n_atoms, 0),
@@ -222,13 +246,7 @@ def _padded_pairs(pairs: Pairs, n_atoms: int, room: Room) -> Pairs:
 
 
 def _check_room(room: Room, arrays: _Arrays, lists: Mapping[Any, Pairs]) -> None:
-    there, counts = np.unique(arrays.types, return_counts=True)
-    needed = Room(
-        len(arrays.sizes),
-        len(arrays.types),
-        max((len(pairs) for pairs in lists.values()), default=0),
-        {int(t): int(n) for t, n in zip(there, counts, strict=True)},
-    )
+    needed = _needed(arrays, np.unique(arrays.types).tolist(), lists)
     if Room.largest([room, needed]) != Room.largest([room]):
         raise InvalidError(
             compose(
@@ -238,6 +256,15 @@ def _check_room(room: Room, arrays: _Arrays, lists: Mapping[Any, Pairs]) -> None
                 remedy="Room.largest([room, needed]) has room for both.",
             )
         )
+
+
+def _needed(arrays: _Arrays, types: Sequence[int], lists: Mapping[Any, Pairs]) -> Room:
+    return Room(
+        len(arrays.sizes),
+        len(arrays.types),
+        max((len(pairs) for pairs in lists.values()), default=0),
+        {each: int((arrays.types == each).sum()) for each in types},
+    )
 
 
 def _checked_systems(systems: Any) -> list[System]:
