@@ -1,11 +1,14 @@
 """Losses and errors of predictions, with their explicit gradients."""
 
+from jaxmeta.learn.composition import Composition as Composition
+from jaxmeta.learn.composition import composition_of as composition_of
 from jaxmeta.learn.losses import huber as huber
 from jaxmeta.learn.losses import mae as mae
 from jaxmeta.learn.losses import mse as mse
 from jaxmeta.learn.ridge.accumulated import NormalEquations as NormalEquations
 from jaxmeta.learn.ridge.model import Ridge as Ridge
 from jaxmeta.learn.ridge.path import RidgePath as RidgePath
+from jaxmeta.learn.scaler import Scaler as Scaler
 from jaxmeta.learn.scores import Errors as Errors
 from jaxmeta.learn.scores import metrics as metrics
 from jaxmeta.learn.scores import r2 as r2

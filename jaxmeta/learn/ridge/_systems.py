@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import prod
 from typing import Any, NamedTuple
 
@@ -86,17 +87,24 @@ def systems(
         MissingError: for a gradient that X lacks and that has a weight.
     """
     check_features(operation, X, y)
-    for index, layout in enumerate(y._layout.blocks):
-        for parameter, gradient in layout.gradients:
-            for inner, _ in gradient.gradients:
-                name = f"gradient {parameter!r} of {block_name(y.keys, index)}"
-                refuse_nested(operation, name, inner)
+    _check_depth(operation, y, sample_weight)
     positions = matched_keys(operation, X._layout, y._layout)
     weights = row_weights(operation, sample_weight, y, sizes)
     return [
         _system(operation, block_name(X.keys, i), X[i], y[position], weights[position])
         for i, position in enumerate(positions)
     ]
+
+
+def _check_depth(operation: str, y: TensorMap, sample_weight: Any) -> None:
+    """Refuse gradients of gradients that would count."""
+    named = isinstance(sample_weight, Mapping)
+    for index, layout in enumerate(y._layout.blocks):
+        for parameter, gradient in layout.gradients:
+            for inner, _ in gradient.gradients:
+                if not named or f"{parameter}/{inner}" in sample_weight:
+                    name = f"gradient {parameter!r} of {block_name(y.keys, index)}"
+                    refuse_nested(operation, name, inner)
 
 
 def _system(

@@ -110,7 +110,8 @@ class Ridge(eqx.Module):
                 their properties, ``dual`` without penalty, systems that are singular to
                 working precision, and where ``iterative`` takes too many steps.
             InvalidTypeError: for other arguments, and dtypes that differ.
-            NestedGradientsError: for gradients of gradients in `y`.
+            NestedGradientsError: for gradients of gradients in `y`, where they count:
+                always but where `sample_weight` names others.
         """
         check_choice("Ridge.fit", "solver", solver, SOLVERS)
         found = systems("Ridge.fit", X, y, sample_weight, sizes)
