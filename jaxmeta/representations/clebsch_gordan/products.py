@@ -84,7 +84,9 @@ class ClebschGordanProduct:
         multiplied. Where samples of two blocks differ, the result has the union of their
         rows, and is zero where one of them has none; where the names of one are some of
         the other's, as those of atoms are of pairs, it has the rows of the other that are
-        in both. Samples that are dynamic must be the same rows in the same order.
+        in both. Samples that are dynamic, and dynamic rows of gradients, must be the same
+        rows in the same order on both sides, as they are for all degrees of an expansion
+        once its neighbors are among the properties; else the numbers are NaN.
 
         Arguments:
             tensor_1: keys with ``o3_lambda`` and ``o3_sigma``, one component ``o3_mu``, of
