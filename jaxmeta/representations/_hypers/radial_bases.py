@@ -107,7 +107,8 @@ class RadialFunctions:
     """Functions of one's own, made orthonormal on the sphere of some `radius` (a length).
 
     `function(r, n)` gives the n-th function at distances `r` (an array of numpy), for n = 0
-    ... `max_radial`. It is compared by identity.
+    ... `max_radial`, and `derivative(r, n)` its derivative, which is needed where the
+    density is a point. Both are compared by identity.
 
     Example:
         >>> RadialFunctions(lambda r, n: (5.0 - r) ** (n + 2), 3, 5.0).size
@@ -117,6 +118,7 @@ class RadialFunctions:
     function: Callable[..., Any]
     max_radial: int
     radius: float
+    derivative: Callable[..., Any] | None = None
 
     @property
     def size(self) -> int:

@@ -1,0 +1,4 @@
+"""Radial integrals: what neighbours at a distance contribute to each radial function."""
+
+from jaxmeta.representations.radial.table import RadialTable as RadialTable
+from jaxmeta.representations.radial.table import radial_table as radial_table
