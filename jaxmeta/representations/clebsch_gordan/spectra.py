@@ -11,6 +11,7 @@ from jaxmeta.core import Labels, TensorMap
 from jaxmeta.core.device._device_checks import mode
 from jaxmeta.core.gradients._destinations import Capacity, Into, destination
 from jaxmeta.core.labels._arguments import check_bool, check_list
+from jaxmeta.core.layouts._layout import Dynamic, block_layout, layout
 from jaxmeta.errors import InvalidError, InvalidTypeError, MissingError, choices, compose
 from jaxmeta.operations._arguments import check_map
 from jaxmeta.operations.dimensions import rename_dimension
@@ -164,7 +165,7 @@ def equivariant_power_spectrum_by_pair(
     _check_names(where, "samples", density.sample_names, ["atom"])
     _check_names(where, "properties", pairs.property_names, ["n"])
     density = rename_dimension(density, "keys", "center_type", "first_atom_type")
-    density = rename_dimension(density, "samples", "atom", "first_atom")
+    density = _of_first_atoms(density)
     left = _numbered(where, density, 1, types, moves)
     right = rename_dimension(pairs, "properties", "n", "n_2")
     return multiplied(left, right, request)
@@ -271,6 +272,23 @@ def _numbered(
     wanted: Any = "neighbor_type" if types is None else types
     density = density.keys_to_properties(wanted, **room)
     return rename_dimension(density, "properties", "neighbor_type", name)
+
+
+def _of_first_atoms(density: TensorMap) -> TensorMap:
+    """The atoms of values as first atoms of pairs; those that gradients are by stay."""
+    own = density._layout
+    blocks = []
+    for part in own.blocks:
+        names = ["first_atom" if n == "atom" else n for n in part.sample_names]
+        samples = part.samples
+        if isinstance(samples, Labels):
+            samples = Labels(names, samples.values, assume_unique=True)
+        else:
+            samples = Dynamic(tuple(names))
+        blocks.append(
+            block_layout(samples, part.components, part.properties, part.gradients)
+        )
+    return TensorMap._view(layout(own.keys, tuple(blocks), own.info), density._leaves)
 
 
 def _own_types(density: Any) -> Labels | None:
