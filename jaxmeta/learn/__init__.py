@@ -2,6 +2,8 @@
 
 from jaxmeta.learn.composition import Composition as Composition
 from jaxmeta.learn.composition import composition_of as composition_of
+from jaxmeta.learn.kernels.polynomial import PolynomialKernel as PolynomialKernel
+from jaxmeta.learn.kernels.sparse import SparseGPR as SparseGPR
 from jaxmeta.learn.losses import huber as huber
 from jaxmeta.learn.losses import mae as mae
 from jaxmeta.learn.losses import mse as mse

@@ -1,0 +1,1 @@
+"""Sparse Gaussian process regression on values and explicit gradients."""
