@@ -206,10 +206,14 @@ class _Grid:
 @functools.partial(jax.custom_jvp, nondiff_argnums=(0, 1))
 def _evaluate(order: int, grid: _Grid, coefficients: Any, knots: Any, r: Any) -> Any:
     """The derivative of some order, by the rule for derivatives of products."""
+    # Rows that two orders share would be written to memory. Looked up for each order, they
+    # never leave the processor, which is several times faster.
+    for _ in range(order):
+        r = jax.lax.optimization_barrier(r)
     # NaN stays NaN: it is not outside.
     inside = jnp.where(r >= grid.cutoff.radius, 0.0, r)
     row, t = _locate(grid, knots, inside, len(coefficients))
-    cubic = coefficients.at[row].get(mode="clip")
+    cubic = jnp.asarray(coefficients).at[row].get(mode="clip")
     scale = scale_of(grid.cutoff, grid.scaling)
     total: Any = 0.0
     for inner in range(min(order, 3) + 1):
@@ -226,7 +230,7 @@ def _locate(grid: _Grid, knots: Any, r: Any, count: int) -> tuple[Any, Any]:
         return row, r - (grid.start + row.astype(r.dtype) * grid.step)
     row = jnp.searchsorted(knots, r, side="right").astype(np.int32) - 1
     row = jnp.clip(row, 0, count - 1)
-    return row, r - knots.at[row].get(mode="clip")
+    return row, r - jnp.asarray(knots).at[row].get(mode="clip")
 
 
 def _polynomial(cubic: Any, t: Any, order: int) -> Any:
