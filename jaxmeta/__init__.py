@@ -173,13 +173,14 @@ if _TYPE_CHECKING:  # at run time imported by `__getattr__`
     from jaxmeta import data as data
     from jaxmeta import learn as learn
     from jaxmeta import nn as nn
+    from jaxmeta import representations as representations
     from jaxmeta.autodiff import grad as grad
     from jaxmeta.autodiff import value_and_grad as value_and_grad
 
 __version__ = _version("jaxmeta")
 
 # Imported when they are first asked for: not every program learns.
-_ROOMS = ("atomistic", "autodiff", "data", "learn", "nn")
+_ROOMS = ("atomistic", "autodiff", "data", "learn", "nn", "representations")
 _OF_AUTODIFF = ("grad", "value_and_grad")
 
 

@@ -74,10 +74,10 @@ class Room:
     def rounded(self, factor: float = 1.2) -> Room:
         """The same or more, so that similar batches have equal room: powers of a factor."""
         return Room(
-            _rounded(self.systems, factor),
-            _rounded(self.atoms, factor),
-            _rounded(self.pairs, factor),
-            {each: _rounded(count, factor) for each, count in self.centers.items()},
+            rounded_up(self.systems, factor),
+            rounded_up(self.atoms, factor),
+            rounded_up(self.pairs, factor),
+            {each: rounded_up(count, factor) for each, count in self.centers.items()},
         )
 
     @classmethod
@@ -91,7 +91,7 @@ class Room:
         )
 
 
-def _rounded(rows: int, factor: float) -> int:
+def rounded_up(rows: int, factor: float = 1.2) -> int:
     """The next power of the factor, from 8 on, that is at least as large."""
     if rows == 0:
         return 0

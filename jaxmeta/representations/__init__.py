@@ -1,1 +1,11 @@
-"""Representations of atoms and their neighbourhoods, as labelled arrays."""
+"""Representations of atomic environments, with featomic's names and conventions."""
+
+from jaxmeta.representations.harmonics import solid_harmonics as solid_harmonics
+from jaxmeta.representations.harmonics import spherical_harmonics as spherical_harmonics
+from jaxmeta.representations.power_spectrum import SoapPowerSpectrum as SoapPowerSpectrum
+from jaxmeta.representations.radial_spectrum import (
+    SoapRadialSpectrum as SoapRadialSpectrum,
+)
+from jaxmeta.representations.spherical_expansion import (
+    SphericalExpansion as SphericalExpansion,
+)

@@ -1,0 +1,216 @@
+"""What all representations of atomic environments have in common."""
+
+from __future__ import annotations
+
+import abc
+import functools
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxmeta.atomistic._quantities import STRAIN, XYZ
+from jaxmeta.atomistic.batches import Batch
+from jaxmeta.atomistic.batching import ROUNDED, rounded_up, to_batch
+from jaxmeta.atomistic.neighbors.options import NeighborListOptions
+from jaxmeta.atomistic.systems import System
+from jaxmeta.core import Labels, TensorBlock, TensorMap
+from jaxmeta.errors import InvalidError, choices, compose
+from jaxmeta.representations._environments import Environments, environments
+from jaxmeta.representations._explicit import whole_pieces
+from jaxmeta.representations._gradient_rows import Sizes, Terms, gradient_rows, padded
+from jaxmeta.representations._presence import Group, Presence
+
+
+class Part(NamedTuple):
+    """One block of the result: its key, its labels, its values or those of a gradient.
+
+    Arguments:
+        key: the entries of the key.
+        components: labels of the axes between rows and properties.
+        properties: labels of the last axis.
+        values: (rows, ..., *components, properties).
+    """
+
+    key: tuple[int, ...]
+    components: list[Labels]
+    properties: Labels
+    values: Any
+
+
+class Rows(NamedTuple):
+    """Rows of gradients of one group: their labels, and an array (rows, ..., numbers)."""
+
+    labels: Labels
+    array: Any
+
+
+_AXES = {"positions": (XYZ,), "strain": STRAIN}
+
+
+class Calculator(abc.ABC):
+    """A representation: a function of batches for programs, and of systems for people.
+
+    Called with a `Batch` it goes through `jax.jit` and `jax.grad`, and has one row for
+    each center, for all types that the batch knows; rows without neighbours of a type are
+    zero. `compute` takes systems, compiles by itself, and gives the rows and the keys
+    that featomic gives, with explicit gradients where asked for.
+    """
+
+    key_names: tuple[str, ...]
+
+    @property
+    @abc.abstractmethod
+    def cutoff_radius(self) -> float:
+        """How far an atom sees, in the unit of the positions."""
+
+    @abc.abstractmethod
+    def groups(self, types: Sequence[int]) -> list[Group]:
+        """What is computed together: types of centers and of their neighbours."""
+
+    @abc.abstractmethod
+    def arrays(self, around: Environments) -> list[Any]:
+        """For each group the values of all its centers, shape (centers, numbers)."""
+
+    @abc.abstractmethod
+    def parts(self, group: Group, array: Any) -> Iterator[Part]:
+        """The blocks that an array (..., numbers) of one group is made of."""
+
+    @abc.abstractmethod
+    def derivatives(
+        self, around: Environments, terms: Terms, sizes: Sizes, names: Sequence[str]
+    ) -> dict[str, Any]:
+        """Gradients of all groups: (rows, 3, numbers) and (samples, 3, 3, numbers)."""
+
+    def requested_neighbor_lists(self) -> list[NeighborListOptions]:
+        """The lists of pairs that batches need."""
+        name = type(self).__name__
+        return [NeighborListOptions(self.cutoff_radius, requestors=(name,))]
+
+    def __call__(self, batch: Batch) -> TensorMap:
+        """The representation of all centers of a batch, for all types it knows."""
+        around = environments(batch, self.cutoff_radius)
+        keys, blocks = [], []
+        groups = self.groups(around.types)
+        for group, array in zip(groups, self.arrays(around), strict=True):
+            samples = around.samples[around.types.index(group.center)]
+            for part in self.parts(group, array):
+                keys.append(part.key)
+                blocks.append(
+                    TensorBlock(part.values, samples, part.components, part.properties)
+                )
+        return TensorMap(self._keys(keys), blocks)
+
+    def compute(
+        self,
+        systems: System | Sequence[System],
+        *,
+        gradients: Sequence[str] = (),
+        dtype: Any = None,
+    ) -> TensorMap:
+        r"""The representation of systems, with explicit gradients where asked for.
+
+        Values: those of calling the representation with a batch of the systems; blocks and
+        rows are those that have neighbours, as featomic has them. Programs are compiled
+        for rounded numbers of atoms and pairs, and serve similar systems too.
+
+        Gradients: ``positions``, :math:`\partial x_i / \partial r_j` for the center and
+        each neighbour of the types of the block, samples ``sample, system, atom``,
+        component ``xyz``; ``strain``, :math:`\partial x_i / \partial \epsilon_{ab}`,
+        samples ``sample``, components ``xyz_1, xyz_2``.
+
+        Arguments:
+            systems: one or several.
+            gradients: ``"positions"``, ``"strain"`` or both.
+            dtype: of the values; that of the systems by default.
+
+        Raises:
+            InvalidError: for gradients that there are not, and as `to_batch`.
+            PrecisionError: for float64 while JAX runs without x64.
+        """
+        asked = [gradients] if isinstance(gradients, str) else list(gradients)
+        _check_gradients(asked, self)
+        batch = to_batch(systems, self.cutoff_radius, room=ROUNDED, dtype=dtype)
+        presence = Presence.of(batch, self.cutoff_radius)
+        groups = self.groups(presence.types)
+        keys: list[tuple[int, ...]] = []
+        blocks: list[TensorBlock] = []
+        found = _gradients(self, batch, presence, asked) if asked else {}
+        for number, array in enumerate(_values(self, batch)):
+            rows = presence.rows(groups[number])
+            if not len(rows):
+                continue
+            samples = presence.labels(groups[number].center, rows)
+            of_group = {name: one[number] for name, one in found.items()}
+            for part in self.parts(groups[number], np.asarray(array)[rows]):
+                keys.append(part.key)
+                blocks.append(self._block(groups[number], part, samples, of_group))
+        return TensorMap(self._keys(keys), blocks)
+
+    def _block(
+        self, group: Group, part: Part, samples: Labels, found: dict[str, Rows]
+    ) -> TensorBlock:
+        """One block without padding, with its part of the gradients of its group."""
+        gradients = {}
+        for name, (labels, array) in found.items():
+            (of_part,) = [
+                each.values for each in self.parts(group, array) if each.key == part.key
+            ]
+            gradients[name] = TensorBlock(
+                jnp.asarray(of_part),
+                labels,
+                [*_AXES[name], *part.components],
+                part.properties,
+            )
+        values = jnp.asarray(part.values)
+        return TensorBlock(values, samples, part.components, part.properties, gradients)
+
+    def _keys(self, keys: list[tuple[int, ...]]) -> Labels:
+        table = np.reshape(np.array(keys, np.int32), (-1, len(self.key_names)))
+        return Labels(self.key_names, table)
+
+
+def _gradients(
+    calculator: Calculator, batch: Batch, presence: Presence, names: Sequence[str]
+) -> dict[str, list[Rows]]:
+    """By name, the rows of gradients of each group and their numbers."""
+    radius = calculator.cutoff_radius
+    groups = calculator.groups(presence.types)
+    rows = gradient_rows(batch, presence, groups, radius)
+    sizes = Sizes(rounded_up(len(rows.labels)), rounded_up(int(rows.samples[-1])))
+    capacity = whole_pieces(rounded_up(len(rows.terms.pair)))
+    terms = padded(rows.terms, sizes, capacity, len(batch.pairs_within(radius)))
+    found = _derivatives(calculator, tuple(names), sizes, batch, terms)
+    return {
+        name: [
+            Rows(rows.labels_of(name, number), array[rows.slice_of(name, number)])
+            for number in range(len(groups))
+        ]
+        for name, array in jax.tree.map(np.asarray, found).items()
+    }
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _values(calculator: Any, batch: Batch) -> list[Any]:
+    return calculator.arrays(environments(batch, calculator.cutoff_radius))
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1, 2))
+def _derivatives(
+    calculator: Any, names: tuple[str, ...], sizes: Sizes, batch: Batch, terms: Terms
+) -> dict[str, Any]:
+    around = environments(batch, calculator.cutoff_radius)
+    return calculator.derivatives(around, terms, sizes, names)
+
+
+def _check_gradients(names: Sequence[str], calculator: Calculator) -> None:
+    for name in names:
+        if name not in ("positions", "strain"):
+            raise InvalidError(
+                compose(
+                    f"{type(calculator).__name__}.compute: there is no gradient {name!r}.",
+                    choices(name, ("positions", "strain")),
+                )
+            )
