@@ -67,6 +67,7 @@ EXTRAS_ELSEWHERE: dict[str, set[str]] = {
     "representations": {"scipy", "sphericart"},
     "atomistic": {"vesin"},
     "data": {"grain", "tqdm"},
+    "learn": {"scipy"},
 }
 
 # Written as users write: through the front door.

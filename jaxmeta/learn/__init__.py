@@ -15,3 +15,7 @@ from jaxmeta.learn.scores import Errors as Errors
 from jaxmeta.learn.scores import metrics as metrics
 from jaxmeta.learn.scores import r2 as r2
 from jaxmeta.learn.scores import rmse as rmse
+from jaxmeta.learn.selection.greedy import Selection as Selection
+from jaxmeta.learn.selection.greedy import select_cur as select_cur
+from jaxmeta.learn.selection.greedy import select_fps as select_fps
+from jaxmeta.learn.selection.splits import split_data as split_data

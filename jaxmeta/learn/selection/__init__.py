@@ -1,0 +1,1 @@
+"""Parts of maps: samples and properties that matter most, and splits by labels."""
