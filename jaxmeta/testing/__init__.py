@@ -11,3 +11,8 @@ from jaxmeta.testing.recipes import Recipe as Recipe
 from jaxmeta.testing.recipes import random_block as random_block
 from jaxmeta.testing.recipes import random_map as random_map
 from jaxmeta.testing.recipes import random_partner as random_partner
+from jaxmeta.testing.rotations import random_rotations as random_rotations
+from jaxmeta.testing.rotations import transform_cell as transform_cell
+from jaxmeta.testing.rotations import transform_positions as transform_positions
+from jaxmeta.testing.rotations import wigner_d as wigner_d
+from jaxmeta.testing.rotations_of_maps import transform_tensor as transform_tensor
