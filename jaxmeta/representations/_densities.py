@@ -83,7 +83,7 @@ def with_centers(
     """The same coefficients, with those of the center itself, at its own type."""
     if channels.radial[0][0] != 0:
         return array
-    own = jnp.arange(len(around.types))[None] == around.own_types[:, None]
+    own = jnp.arange(len(around.types), dtype=jnp.int32)[None] == around.own_types[:, None]
     center = jnp.zeros(channels.size, array.dtype).at[: channels.radial[0][1]]
     contribution = center.set(table.center.astype(array.dtype))
     return array + own[..., None].astype(array.dtype) * contribution[None, None]

@@ -88,7 +88,8 @@ def _over_pairs(
         first: Any = jax.tree.map(lambda array: array[0], pieces)
         sums, kept = of_piece(zeros, first)
         return kept, sums
-    sums, kept = jax.lax.scan(of_piece, zeros, pieces)
+    scanned: Any = jax.lax.scan(of_piece, zeros, pieces)
+    sums, kept = scanned
     return jax.tree.map(lambda array: _joined(array, n_pairs), kept), sums
 
 

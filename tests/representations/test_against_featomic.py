@@ -1,0 +1,124 @@
+"""Expansions and spectra are those of featomic: keys, labels, values, gradients."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from representations.featomic_peer import featomic
+from representations.structures import FILES, frames, hypers
+
+import jaxmeta as jm
+from jaxmeta import representations
+from jaxmeta.interop.ase import to_systems
+from jaxmeta.interop.metatensor import from_metatensor
+from jaxmeta.representations._calculator import _values
+
+
+CALCULATORS = ["SphericalExpansion", "SoapRadialSpectrum", "SoapPowerSpectrum"]
+
+
+def both(name: str, given: dict[str, Any], atoms: list[Any], gradients: list[str]):
+    """What jaxmeta and featomic give; the names of strain's axes are featomic's."""
+    if name == "SoapRadialSpectrum":
+        given = {**given, "basis": {"radial": given["basis"]["radial"]}}
+    ours = getattr(representations, name)(**given)
+    theirs = getattr(featomic, name)(**given)
+    reference = from_metatensor(theirs.compute(atoms, gradients=gradients))
+    return ours.compute(to_systems(atoms), gradients=gradients), reference
+
+
+def assert_equal(found: jm.TensorMap, expected: jm.TensorMap, tolerance: float) -> None:
+    assert found.keys == expected.keys
+    for key, block in expected.items():
+        mine = found.block(key)
+        assert mine.samples == block.samples
+        assert mine.components == block.components
+        assert mine.properties == block.properties
+        np.testing.assert_allclose(mine.values, block.values, rtol=0, atol=tolerance)
+        for name, gradient in block.gradients():
+            own = mine.gradient(name)
+            assert own.samples == gradient.samples
+            assert [len(c) for c in own.components] == [len(c) for c in gradient.components]
+            np.testing.assert_allclose(
+                own.values, gradient.values, rtol=0, atol=100 * tolerance
+            )
+
+
+@pytest.mark.parametrize("calculator", CALCULATORS)
+@pytest.mark.parametrize("name", ["ethanol", "carbon", "crystals"])
+def test_numbers_labels_and_gradients(calculator: str, name: str) -> None:
+    atoms = frames(name)
+    periodic = bool(atoms[0].pbc.all())
+    gradients = ["positions", "strain"] if periodic else ["positions"]
+    found, expected = both(calculator, hypers(3.5, 2, 2), atoms, gradients)
+    assert_equal(found, expected, 1e-12)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("calculator", CALCULATORS)
+@pytest.mark.parametrize("name", list(FILES))
+def test_every_file(calculator: str, name: str) -> None:
+    found, expected = both(calculator, hypers(), frames(name, 10), [])
+    assert_equal(found, expected, 1e-11)
+
+
+OTHERS = {
+    "step": {"cutoff": {"radius": 3.0, "smoothing": {"type": "Step"}}},
+    "no center": {"density": {"type": "Gaussian", "width": 0.4, "center_atom_weight": 0.0}},
+    "scaled": {
+        "density": {
+            "type": "Gaussian",
+            "width": 0.3,
+            "scaling": {"type": "Willatt2018", "scale": 2.0, "rate": 1.0, "exponent": 4},
+        }
+    },
+    "explicit": {
+        "basis": {
+            "type": "Explicit",
+            "by_angular": {
+                1: {"type": "Gto", "max_radial": 2},
+                3: {"type": "Gto", "max_radial": 4},
+            },
+        }
+    },
+}
+
+
+@pytest.mark.parametrize("name", list(OTHERS))
+def test_other_hyper_parameters(name: str) -> None:
+    given = {**hypers(3.5, 2, 2), **OTHERS[name]}
+    calculator = "SphericalExpansion"
+    found, expected = both(calculator, given, frames("ethanol"), ["positions"])
+    assert_equal(found, expected, 1e-12)
+
+
+def test_single_precision() -> None:
+    atoms = frames("crystals")
+    given = hypers(3.5, 2, 2)
+    found = representations.SoapPowerSpectrum(**given).compute(
+        to_systems(atoms), gradients=["positions"], dtype="float32"
+    )
+    expected = from_metatensor(
+        featomic.SoapPowerSpectrum(**given).compute(atoms, gradients=["positions"])
+    )
+    assert found.dtype == np.float32
+    for key, block in expected.items():
+        mine = found.block(key)
+        np.testing.assert_allclose(mine.values, block.values, rtol=0, atol=3e-6)
+        np.testing.assert_allclose(
+            mine.gradient("positions").values,
+            block.gradient("positions").values,
+            rtol=0,
+            atol=3e-5,
+        )
+
+
+def test_programs_are_compiled_once_for_similar_systems() -> None:
+    atoms = frames("ethanol", 12)
+    soap = representations.SoapPowerSpectrum(**hypers(3.5, 1, 1))
+    soap.compute(to_systems(atoms[:6]))
+    before = _values._cache_size()
+    soap.compute(to_systems(atoms[6:12]))
+    assert _values._cache_size() == before
