@@ -19,3 +19,4 @@ from jaxmeta.learn.selection.greedy import Selection as Selection
 from jaxmeta.learn.selection.greedy import select_cur as select_cur
 from jaxmeta.learn.selection.greedy import select_fps as select_fps
 from jaxmeta.learn.selection.splits import split_data as split_data
+from jaxmeta.learn.uncertainty import Uncertainty as Uncertainty
