@@ -14,6 +14,7 @@ Source: NIST Digital Library of Mathematical Functions, 14.30 and 14.10.3.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -55,7 +56,8 @@ def spherical_harmonics(vectors: Any, max_angular: int, *, axis: int = -1) -> ja
         ([0.282..., 0.0, 0.488..., 0.0], 0.488...)
     """
     x, y, z = _components("spherical_harmonics", vectors)
-    return jnp.stack(spherical_harmonics_columns(x, y, z, max_angular), axis)
+    _check_degree("spherical_harmonics", max_angular)
+    return _stacked(spherical_harmonics_columns, max_angular, axis, x, y, z)
 
 
 def spherical_harmonics_columns(
@@ -125,7 +127,8 @@ def solid_harmonics(vectors: Any, max_angular: int, *, axis: int = -1) -> jax.Ar
         [0.282..., 0.0, 0.977..., 0.0]
     """
     x, y, z = _components("solid_harmonics", vectors)
-    return jnp.stack(solid_harmonics_columns(x, y, z, max_angular), axis)
+    _check_degree("solid_harmonics", max_angular)
+    return _stacked(solid_harmonics_columns, max_angular, axis, x, y, z)
 
 
 def solid_harmonics_columns(x: Any, y: Any, z: Any, max_angular: int) -> list[jax.Array]:
@@ -144,6 +147,19 @@ def solid_harmonics_columns(x: Any, y: Any, z: Any, max_angular: int) -> list[ja
     _check_degree(operation, max_angular)
     squares = x * x + y * y + z * z
     return _harmonics(x, y, z, max_angular, lambda term, degree, m: term * squares)
+
+
+# Eagerly one program and no steps; within other programs as if written there.
+@functools.partial(jax.jit, static_argnums=(0, 1, 2), inline=True)
+def _stacked(
+    columns: Callable[..., list[jax.Array]],
+    max_angular: int,
+    axis: int,
+    x: jax.Array,
+    y: jax.Array,
+    z: jax.Array,
+) -> jax.Array:
+    return jnp.stack(columns(x, y, z, max_angular), axis)
 
 
 def _harmonics(

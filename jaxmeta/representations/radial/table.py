@@ -105,7 +105,7 @@ class RadialTable(eqx.Module):
 
     def _evaluate(self, order: int, r: jax.Array) -> jax.Array:
         grid = _Grid(self.start, self.step, self.cutoff, self.scaling)
-        return _evaluate(order, grid, self.coefficients, self.knots, r)
+        return _program(order, grid, self.coefficients, self.knots, r)
 
     def _distances(self, operation: str, r: Any) -> jax.Array:
         distances = floats_of(operation, "the distances", r)
@@ -257,3 +257,7 @@ def _evaluate_jvp(
     if not isinstance(of_table, jax.custom_derivatives.SymbolicZero):
         tangent = tangent + _evaluate(order, grid, of_table, knots, r)
     return value, tangent
+
+
+# Eagerly one program and no steps; within other programs as if written there.
+_program = jax.jit(_evaluate, static_argnums=(0, 1), inline=True)
