@@ -115,7 +115,9 @@ def _check_tensor(where: str, tensor: Any) -> None:
 
 def _names(where: str, fixed: Any) -> tuple[str, ...]:
     """Names of components: a list of strings."""
-    names = [None] if isinstance(fixed, str) else check_list(where, "fixed names", fixed)
+    names: list[Any] = (
+        [None] if isinstance(fixed, str) else check_list(where, "fixed names", fixed)
+    )
     if not all(isinstance(name, str) for name in names):
         raise InvalidTypeError(
             compose(f"{where}: fixed is a list of names.", f"found {fixed!r:.100}")

@@ -10,6 +10,12 @@ from jaxmeta.representations.clebsch_gordan.arrays import (
     cg_tensor_product as cg_tensor_product,
 )
 from jaxmeta.representations.clebsch_gordan.arrays import cg_uncouple as cg_uncouple
+from jaxmeta.representations.clebsch_gordan.cartesian import (
+    cartesian_to_spherical as cartesian_to_spherical,
+)
+from jaxmeta.representations.clebsch_gordan.cartesian import (
+    spherical_to_cartesian as spherical_to_cartesian,
+)
 from jaxmeta.representations.clebsch_gordan.coefficients import Coupling as Coupling
 from jaxmeta.representations.clebsch_gordan.coefficients import (
     cg_coefficients as cg_coefficients,
