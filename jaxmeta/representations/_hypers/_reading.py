@@ -71,7 +71,7 @@ def plain(where: str, given: Any) -> Mapping[Any, Any]:
                 raise InvalidTypeError(
                     compose(
                         f"{where}: {type(given).__name__} has no plain form.",
-                        remedy="use a function of jaxmeta: spline_radial_integrals().",
+                        remedy="use a function of jaxmeta: RadialFunctions(function, ...).",
                     )
                 ) from error
     if not isinstance(given, Mapping):

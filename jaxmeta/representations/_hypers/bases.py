@@ -105,6 +105,9 @@ def laplacian_eigenstates(
         max_angular: the highest degree; None is the highest that has a function.
         spline_accuracy: the mean error of splined radial integrals; None is best.
 
+    Raises:
+        InvalidError: where degrees up to `max_angular` have no function.
+
     Source: Bigi, Huguenin-Dumittan, Ceriotti, Manolopoulos, J. Chem. Phys. 157, 234101
     (2022).
 
@@ -122,6 +125,13 @@ def laplacian_eigenstates(
         zeros = bessel_zeros(degree, max_radial + 1)
         # The zero that sets the limit is a multiple of pi, rounded.
         size = sum(zero <= highest * (1 + 1e-12) for zero in zeros)
+        if size == 0 and max_angular is not None:
+            raise InvalidError(
+                compose(
+                    f"LaplacianEigenstate: there are functions up to degree {degree - 1}.",
+                    f"max_angular is {max_angular}, with max_radial {max_radial}",
+                )
+            )
         if size == 0:
             break
         radials.append((degree, SphericalBessel(size - 1, radius, degree)))
