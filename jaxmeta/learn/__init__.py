@@ -1,4 +1,4 @@
-"""Losses and errors of predictions, with their explicit gradients."""
+"""Losses and errors of predictions, and regression, with explicit gradients."""
 
 from jaxmeta.learn.composition import Composition as Composition
 from jaxmeta.learn.composition import composition_of as composition_of
