@@ -30,8 +30,10 @@ def sparse_pairs(
     full_list: bool,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Pairs of atoms, shape (pairs, 2), and shifts, shape (pairs, 3), in no order."""
-    bins = _sorted_into_bins(positions, cell, pbc.tolist(), cutoff)
     atoms, shifts = [np.zeros((0, 2), np.int64)], [np.zeros((0, 3), np.int32)]
+    if not len(positions):
+        return atoms[0], shifts[0]
+    bins = _sorted_into_bins(positions, cell, pbc.tolist(), cutoff)
     for first, second, steps in _candidates(bins):
         apart = positions[second] - positions[first]
         for axis in np.flatnonzero(pbc):
