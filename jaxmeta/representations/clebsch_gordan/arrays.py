@@ -168,17 +168,20 @@ def cg_uncouple(arrays: Sequence[Any], l1: int, l2: int, o3_lambdas: Sequence[in
 def product(x: Any, y: Any, l1: int, l2: int, o3_lambda: int) -> Any:
     """Kernel: the product of degree `o3_lambda`, see `cg_tensor_product`.
 
-    The coefficients go to the array with fewer properties first: what remains is one
-    product of matrices for each sample.
+    The coefficients go to the array with fewer properties first, in one loop: what remains
+    is one product of matrices for each sample. What has degree 0 is a number.
     """
+    shape = (x.shape[0], 2 * o3_lambda + 1, x.shape[-1] * y.shape[-1])
+    if l1 == 0 or l2 == 0:
+        return (x[..., None] * y[..., None, :]).reshape(shape)
     table = signed(l1, l2, o3_lambda, x.dtype)
     if x.shape[-1] <= y.shape[-1]:
-        turned = _einsum("sap,abm->smpb", x, table)
-        found = _einsum("smpb,sbq->smpq", turned, y)
-    else:
-        turned = _einsum("sbq,abm->smaq", y, table)
-        found = _einsum("sap,smaq->smpq", x, turned)
-    return found.reshape(x.shape[0], table.shape[-1], x.shape[-1] * y.shape[-1])
+        rows = x.transpose(0, 2, 1)[:, None, :, None, :]
+        turned = jnp.sum(rows * table.transpose(2, 1, 0)[None, :, None, :, :], axis=-1)
+        return _einsum("smpb,sbq->smpq", turned, y).reshape(shape)
+    rows = y.transpose(0, 2, 1)[:, None, None, :, :]
+    turned = jnp.sum(rows * table.transpose(2, 0, 1)[None, :, :, None, :], axis=-1)
+    return _einsum("sap,smaq->smpq", x, turned).reshape(shape)
 
 
 def invariants(x: Any, y: Any, degree: int) -> Any:
