@@ -8,6 +8,12 @@ from jaxmeta.atomistic.capabilities import ModelCapabilities as ModelCapabilitie
 from jaxmeta.atomistic.capabilities import ModelMetadata as ModelMetadata
 from jaxmeta.atomistic.capabilities import ModelOutput as ModelOutput
 from jaxmeta.atomistic.evaluation import evaluate as evaluate
+from jaxmeta.atomistic.neighbors.blocks import neighbors_block as neighbors_block
+from jaxmeta.atomistic.neighbors.capacities import CellCapacity as CellCapacity
+from jaxmeta.atomistic.neighbors.capacities import cell_capacity as cell_capacity
+from jaxmeta.atomistic.neighbors.cell_lists import CellNeeds as CellNeeds
+from jaxmeta.atomistic.neighbors.cell_lists import cell_list as cell_list
+from jaxmeta.atomistic.neighbors.dynamics import NeighborList as NeighborList
 from jaxmeta.atomistic.neighbors.lists import (
     batched_neighbor_pairs as batched_neighbor_pairs,
 )
