@@ -275,14 +275,7 @@ def _rows(
     """The rows of the counts for the samples of a block."""
     own, wanted = counts.samples, block.samples
     if isinstance(own, DynamicLabels) or isinstance(wanted, DynamicLabels):
-        label = f"{name} (composition)"
-        check_same_block(
-            where, label, counts._layout, block._layout, ("samples",), gradients=False
-        )
-        check_capacities(where, label, counts, block)
-        faults = Faults(where)
-        faults.compare_all([[Pair(label, 0, counts, block)]])
-        return faults.guard(columns)
+        return _same_rows(where, f"{name} (composition)", counts, columns, block)
     if own.names != wanted.names:
         raise InvalidError(
             compose(
@@ -298,3 +291,16 @@ def _rows(
             compose(f"{where}: the composition has no sample {first} of {name}.")
         )
     return columns[places]
+
+
+def _same_rows(
+    where: str, name: str, counts: TensorBlock, columns: Any, block: TensorBlock
+) -> Any:
+    """Of dynamic samples, which can not be looked up but have to be the same."""
+    check_same_block(
+        where, name, counts._layout, block._layout, ("samples",), gradients=False
+    )
+    check_capacities(where, name, counts, block)
+    faults = Faults(where)
+    faults.compare_all([[Pair(name, 0, counts, block)]])
+    return faults.guard(columns)

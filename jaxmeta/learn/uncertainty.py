@@ -12,7 +12,13 @@ from jax.core import Tracer
 
 from jaxmeta.core import Labels, TensorBlock, TensorMap
 from jaxmeta.core.layouts._differences import block_name, check_same_labels
-from jaxmeta.errors import InvalidError, MissingError, choices, compose
+from jaxmeta.errors import (
+    InvalidError,
+    InvalidTypeError,
+    MissingError,
+    choices,
+    compose,
+)
 from jaxmeta.learn._matching import VALUES
 from jaxmeta.learn.ridge._penalties import penalties
 from jaxmeta.learn.ridge._row_weights import part_of
@@ -69,6 +75,7 @@ class Uncertainty(eqx.Module):
             InvalidTypeError: for an `alpha` that is no penalty.
         """
         where = "Uncertainty.of"
+        _check_class(where, "equations", equations, NormalEquations)
         left = equations.left
         roots, scales = [], []
         for index, diagonal in enumerate(penalties(where, alpha, left)):
@@ -138,6 +145,7 @@ class Uncertainty(eqx.Module):
         All other errors are those of `variance` and `Ridge.fit`.
         """
         where = "Uncertainty.calibrated"
+        _check_class(where, "model", model, Ridge)
         one = [block.with_values(jnp.ones_like(block.values)) for block in self.scales]
         plain = Uncertainty(self.roots, TensorMap(self.scales.keys, one))
         prediction, variance = model.predict(X), plain.variance(X, parameter)
@@ -167,6 +175,16 @@ def _root(gram: Any, alpha: Any) -> Any:
     least = jnp.finfo(matrix.dtype).eps * matrix.shape[0] * jnp.diagonal(matrix)
     root = jax.scipy.linalg.solve_triangular(factor, identity, lower=True)
     return jnp.where((pivots > least).all(), root, jnp.nan)
+
+
+def _check_class(where: str, name: str, given: Any, wanted: type) -> None:
+    if not isinstance(given, wanted):
+        raise InvalidTypeError(
+            compose(
+                f"{where}: {name} must be a {wanted.__name__}.",
+                f"found {type(given).__name__}",
+            )
+        )
 
 
 def _variance(

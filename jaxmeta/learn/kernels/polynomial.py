@@ -128,6 +128,7 @@ class PolynomialKernel(eqx.Module):
         if not len(X):
             raise InvalidError(compose(f"{where}: the features have no block."))
         check_dimensions(where, "samples", self.aggregate, X.sample_names)
+        _check_room(where, into, chunk)
         rows = aggregated(where, X, self.aggregate, into)
         labels, starts = sparse_labels(sparse)
         parts = [_place(X, sparse, i, starts) for i in range(len(X))]
@@ -169,16 +170,7 @@ def check_pair(where: str, X: TensorMap, sparse: TensorMap) -> None:
     """Refuse environments that features can not be compared with."""
     check_features(where, X, sparse)
     check_same_dtype(where, X, sparse, ("X", "sparse"))
-    for index, block in enumerate(sparse):
-        name = f"{block_name(sparse.keys, index)} of sparse="
-        if isinstance(block.samples, DynamicLabels):
-            raise DynamicSamplesError(
-                compose(
-                    f"{where}: the samples of {name} are dynamic.", remedy="unpad() it."
-                )
-            )
-        if block.components:
-            raise InvalidError(compose(f"{where}: {name} has components."))
+    _check_sparse(where, sparse)
     same = X.keys.names == sparse.keys.names
     for index, key in enumerate(X.keys):
         name = block_name(X.keys, index)
@@ -192,6 +184,34 @@ def check_pair(where: str, X: TensorMap, sparse: TensorMap) -> None:
             )
         other = sparse.block(key).properties
         check_same_labels(where, name, "properties", X[index].properties, other)
+
+
+def _check_sparse(where: str, sparse: TensorMap) -> None:
+    for index, block in enumerate(sparse):
+        name = f"{block_name(sparse.keys, index)} of sparse="
+        if isinstance(block.samples, DynamicLabels):
+            raise DynamicSamplesError(
+                compose(
+                    f"{where}: the samples of {name} are dynamic.", remedy="unpad() it."
+                )
+            )
+        if block.components:
+            raise InvalidError(compose(f"{where}: {name} has components."))
+
+
+def _check_room(where: str, into: Any, chunk: Any) -> None:
+    if into is not None and not isinstance(into, Labels):
+        raise InvalidTypeError(
+            compose(f"{where}: into must be Labels.", f"found {type(into).__name__}")
+        )
+    whole = isinstance(chunk, int | np.integer) and not isinstance(chunk, bool)
+    if chunk is not None and not (whole and chunk > 0):
+        raise InvalidError(
+            compose(
+                f"{where}: chunk must be a positive integer, or None.",
+                f"found {chunk!r:.100}",
+            )
+        )
 
 
 def sparse_labels(sparse: TensorMap) -> tuple[Labels, list[int]]:
@@ -252,7 +272,7 @@ def _gradients(
 ) -> Any:
     sizes = [len(labels) for labels in rows.components[name]]
     out = jnp.zeros((len(rows.samples[name]), prod(sizes), width), X.dtype)
-    most = max(2**23 // max(prod(sizes) * width, 1), 1) if chunk is None else max(chunk, 1)
+    most = max(2**23 // max(prod(sizes) * width, 1), 1) if chunk is None else chunk
     for i, (block, (other, start)) in enumerate(zip(X, parts, strict=True)):
         gradient = block.gradient(name)
         if len(gradient) and len(other):

@@ -120,6 +120,7 @@ class SparseGPR(eqx.Module):
             InvalidTypeError: for other arguments, and dtypes that differ.
         """
         into = _target_samples("SparseGPR.fit", y)
+        _check_kernel(kernel)
         check_pair("SparseGPR.fit", X, sparse)
         K = kernel(_needed(X, y, sample_weight), sparse, into=into, chunk=chunk)
         return cls.fit_kernel(
@@ -154,6 +155,7 @@ class SparseGPR(eqx.Module):
         `fit`; the samples of `K` are those of `y`, in this order.
         """
         where = "SparseGPR.fit"
+        _check_kernel(kernel)
         check_choice(where, "solver", solver, tuple(_SOLVERS))
         number = check_number(where, "alpha", alpha)
         _target_samples(where, y)
@@ -258,6 +260,16 @@ def _needed(X: TensorMap, y: TensorMap, sample_weight: Any) -> TensorMap:
         wanted = [name for name in wanted if name in sample_weight]
     own = X[0].gradients_list() if len(X) else []
     return remove_gradients(X, [name for name in own if name not in wanted])
+
+
+def _check_kernel(kernel: Any) -> None:
+    if not isinstance(kernel, PolynomialKernel):
+        raise InvalidTypeError(
+            compose(
+                "SparseGPR.fit: the kernel must be a PolynomialKernel.",
+                f"found {type(kernel).__name__}",
+            )
+        )
 
 
 def _target_samples(where: str, y: Any) -> Labels:

@@ -54,10 +54,10 @@ def path_of_block(
     roots = jax.lax.rsqrt(jnp.asarray(diagonal))
     u, sigma, vt = jnp.linalg.svd(x * roots[None, :], full_matrices=False)
     inside = u.T @ y
-    # Zero where there are no more rows than features, and then exactly.
     full = u.shape[1] == u.shape[0]
+    # With no more rows than features nothing is left over, exactly.
     outside = jnp.zeros_like(y) if full else y - u @ inside
-    number, total = (weights > 0).sum().astype(x.dtype), weights.sum()
+    number = (weights > 0).sum().astype(x.dtype)
 
     def of(alpha: Any) -> PathOfBlock:
         rest = alpha / (sigma**2 + alpha)
@@ -65,10 +65,12 @@ def path_of_block(
         residuals = outside + u @ (rest[:, None] * inside)
         kept = (1 - rest).sum()
         mean = (residuals**2).sum(axis=0) / number
-        left_out = sum(_left_out(u[rows], rest, residuals[rows], full) for rows in groups)
+        left_out = jnp.zeros_like(mean)
+        for rows in groups:
+            left_out += _left_out(u[rows], rest, residuals[rows], full)
         return PathOfBlock(
             roots[:, None] * (vt.T @ shrunk),
-            left_out / total,
+            left_out / weights.sum(),
             mean / (1 - kept / number) ** 2,
         )
 

@@ -7,7 +7,7 @@ weight zero is zero. All solvers give the weights of shape (features, targets).
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -107,6 +107,16 @@ def _qr(x: Any, y: Any, alpha: Any) -> Any:
     return jax.lax.cond(sound, fast, lambda: least_squares(triangle, right, None))
 
 
+class _State(NamedTuple):
+    """Where conjugate gradients are: a column for each target."""
+
+    step: Any
+    w: Any
+    rest: Any
+    direction: Any
+    size: Any
+
+
 def _iterative(x: Any, y: Any, alpha: Any, tolerance: Any, steps: Any) -> Any:
     """Conjugate gradients on the normal equations, which are never formed (CGLS).
 
@@ -115,30 +125,32 @@ def _iterative(x: Any, y: Any, alpha: Any, tolerance: Any, steps: Any) -> Any:
     the tolerance is not reached.
     """
     norms = (x * x).sum(axis=0) + alpha
-    scale = jnp.where(norms > 0, jax.lax.rsqrt(jnp.where(norms > 0, norms, 1)), 0)[:, None]
-    penalty = alpha[:, None]
-
-    def residual(w: Any, rest: Any) -> Any:
-        return scale * (x.T @ rest - penalty * w)
-
-    def body(state: Any) -> Any:
-        step, w, rest, slope, direction, size = state
-        change = scale * direction
-        moved = x @ change
-        length = (moved**2).sum(axis=0) + (penalty * change**2).sum(axis=0)
-        rate = jnp.where(length > 0, size / jnp.where(length > 0, length, 1), 0)[None, :]
-        w, rest = w + rate * change, rest - rate * moved
-        slope = residual(w, rest)
-        new = (slope**2).sum(axis=0)
-        more = jnp.where(size > 0, new / jnp.where(size > 0, size, 1), 0)[None, :]
-        return step + 1, w, rest, slope, slope + more * direction, new
-
+    scale = jax.lax.rsqrt(jnp.where(norms > 0, norms, 1.0))[:, None]
+    step = partial(_conjugate_step, x, alpha[:, None], scale)
     start = jnp.zeros((x.shape[1], y.shape[1]), x.dtype)
-    slope = residual(start, y)
-    first = (slope**2).sum(axis=0)
-    goal = tolerance**2 * first
-    state = (jnp.zeros((), jnp.int32), start, y, slope, slope, first)
+    slope = scale * (x.T @ y)
+    size = (slope**2).sum(axis=0)
+    goal = tolerance**2 * size
     state = jax.lax.while_loop(
-        lambda state: (state[0] < steps) & (state[-1] > goal).any(), body, state
+        lambda state: (state.step < steps) & (state.size > goal).any(),
+        step,
+        _State(jnp.zeros((), jnp.int32), start, y, slope, size),
     )
-    return jnp.where((state[-1] <= goal)[None, :], state[1], jnp.nan)
+    return jnp.where((state.size <= goal)[None, :], state.w, jnp.nan)
+
+
+def _conjugate_step(x: Any, penalty: Any, scale: Any, state: _State) -> _State:
+    change = scale * state.direction
+    moved = x @ change
+    length = (moved**2).sum(axis=0) + (penalty * change**2).sum(axis=0)
+    rate = _ratio(state.size, length)
+    w, rest = state.w + rate * change, state.rest - rate * moved
+    slope = scale * (x.T @ rest - penalty * w)
+    size = (slope**2).sum(axis=0)
+    direction = slope + _ratio(size, state.size) * state.direction
+    return _State(state.step + 1, w, rest, direction, size)
+
+
+def _ratio(a: Any, b: Any) -> Any:
+    """Zero for a target that is done."""
+    return jnp.where(b > 0, a / jnp.where(b > 0, b, 1.0), 0.0)[None, :]

@@ -116,18 +116,10 @@ def _system(
         )
     labels, faults = ("samples", "components"), Faults(operation)
     check_same_block(operation, name, x._layout, y._layout, labels, gradients=False)
-    parts = []
-    for parameter, weight in weights.items():
-        _check_gradient(operation, name, parameter, x)
-        label = name if parameter == VALUES else f"gradient {parameter!r} of {name}"
-        left, right = part_of(x, parameter), part_of(y, parameter)
-        check_capacities(operation, label, left, right)
-        faults.compare_all([[Pair(label, 0, left, right)]])
-        _check_known(operation, label, right)
-        found = places(operation, label, parameter, left, right)
-        samples = right.samples
-        mask = samples.mask if isinstance(samples, DynamicLabels) else None
-        parts.append(_Part(left.values, right.values, found, mask, weight))
+    parts = [
+        _part(operation, name, parameter, x, y, weight, faults)
+        for parameter, weight in weights.items()
+    ]
     left, right, counts = _assembled(parts)
     owners = [_owners(parameter, part_of(y, parameter)) for parameter in weights]
     return System(
@@ -163,6 +155,28 @@ class _Part(NamedTuple):
     weight: Weight
 
 
+def _part(
+    operation: str,
+    name: str,
+    parameter: str,
+    x: TensorBlock,
+    y: TensorBlock,
+    weight: Weight,
+    faults: Faults,
+) -> _Part:
+    """Check the labels of one parameter, and find its rows."""
+    _check_gradient(operation, name, parameter, x)
+    label = name if parameter == VALUES else f"gradient {parameter!r} of {name}"
+    left, right = part_of(x, parameter), part_of(y, parameter)
+    check_capacities(operation, label, left, right)
+    faults.compare_all([[Pair(label, 0, left, right)]])
+    _check_known(operation, label, right)
+    found = places(operation, label, parameter, left, right)
+    samples = right.samples
+    mask = samples.mask if isinstance(samples, DynamicLabels) else None
+    return _Part(left.values, right.values, found, mask, weight)
+
+
 @jax.jit
 def _assembled(parts: list[_Part]) -> tuple[Any, Any, Any]:
     """All rows as matrices: left, right, weights. One program, not one an operation."""
@@ -172,7 +186,9 @@ def _assembled(parts: list[_Part]) -> tuple[Any, Any, Any]:
 
 def _rows(part: _Part) -> tuple[Any, Any, Any]:
     left = in_place(part.left, part.found)
-    left, right = (jnp.asarray(a).reshape(-1, a.shape[-1]) for a in (left, part.right))
+    left, right = (
+        jnp.asarray(a).reshape(prod(a.shape[:-1]), a.shape[-1]) for a in (left, part.right)
+    )
     rows, targets = right.shape
     there = ~jnp.isnan(right).all(axis=1) if targets else jnp.ones(rows, bool)
     if part.mask is not None:

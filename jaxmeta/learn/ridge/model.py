@@ -155,7 +155,11 @@ class Ridge(eqx.Module):
             MissingError: for a gradient that one of the maps lacks.
             InvalidTypeError: for traced arrays.
         """
-        if any(isinstance(leaf, Tracer) for leaf in (*X._leaves, *y._leaves)):
+        leaves = (
+            *check_map("Ridge.score", X)._leaves,
+            *check_map("Ridge.score", y)._leaves,
+        )
+        if any(isinstance(leaf, Tracer) for leaf in leaves):
             raise InvalidTypeError(
                 compose(
                     "Ridge.score: the arrays are traced by JAX, scores are numbers.",

@@ -171,7 +171,16 @@ class RidgePath(eqx.Module):
 
         Raises:
             OutOfRangeError: for a position that is not there.
+            InvalidTypeError: for what is no integer.
         """
+        whole = isinstance(position, int | np.integer) and not isinstance(position, bool)
+        if not whole:
+            raise InvalidTypeError(
+                compose(
+                    "RidgePath.model: a position is an integer.",
+                    f"found {position!r:.100}",
+                )
+            )
         if not -len(self.models) <= position < len(self.models):
             raise OutOfRangeError(
                 compose(

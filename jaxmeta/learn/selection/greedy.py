@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from math import prod
 from typing import Any, Literal, TypeAlias
 
 import equinox as eqx
@@ -125,7 +126,8 @@ def select_fps(
     where = "select_fps"
 
     def choose(name: str, rows: Any, number: int, _: bool) -> tuple[Any, Any]:
-        if isinstance(start, bool) or not 0 <= start < len(rows):
+        _check_whole(where, "start", start, 0)
+        if not 0 <= start < len(rows):
             raise InvalidError(
                 compose(
                     f"{where}: there is no point start={start} to begin with.",
@@ -192,7 +194,7 @@ def select_cur(
                 )
             )
         dtype = np.asarray(rows).dtype
-        return np.asarray(positions), np.asarray(weights).astype(dtype)
+        return np.asarray(positions, np.int64), np.asarray(weights).astype(dtype)
 
     return _select(where, X, n_to_select, axis, choose)
 
@@ -218,10 +220,10 @@ def _select(
         number, everything = _number(where, name, n_to_select, key, len(labels))
         positions, scores = choose(name, rows, number, everything)
         chosen = Labels(labels.names, labels.values[positions])
-        samples, properties, shape = chosen, Labels.single(), (-1, 1)
+        samples, properties = chosen, Labels.single()
         if axis == "properties":
-            samples, properties, shape = properties, samples, (1, -1)
-        scores = jnp.asarray(scores).reshape(shape)
+            samples, properties = properties, samples
+        scores = jnp.asarray(scores).reshape(len(samples), len(properties))
         blocks.append(TensorBlock(scores, samples, [], properties))
     return Selection(TensorMap(X.keys, blocks), axis)
 
@@ -243,8 +245,8 @@ def _rows(where: str, name: str, block: TensorBlock, axis: str) -> tuple[Any, La
     if not np.isfinite(np.asarray(values)).all():
         raise InvalidError(compose(f"{where}: {name} has values that are not finite."))
     if axis == "samples":
-        return values.reshape(len(samples), -1), samples
-    return values.reshape(-1, values.shape[-1]).T, block.properties
+        return values.reshape(len(samples), prod(values.shape[1:])), samples
+    return values.reshape(prod(values.shape[:-1]), values.shape[-1]).T, block.properties
 
 
 def _number(
@@ -281,7 +283,15 @@ def _wanted(where: str, name: str, given: Any, key: LabelsEntry) -> int:
 
 def _row(entry: Any) -> tuple[int, ...]:
     values = entry.values if isinstance(entry, LabelsEntry) else entry
-    return tuple(int(value) for value in np.atleast_1d(np.asarray(values)))
+    row = np.atleast_1d(np.asarray(values))
+    if row.dtype.kind not in "iu":
+        raise InvalidTypeError(
+            compose(
+                "n_to_select: a key is an entry, or a tuple of integers.",
+                f"found {entry!r:.100}",
+            )
+        )
+    return tuple(row.tolist())
 
 
 def _check_whole(where: str, name: str, given: Any, least: int) -> None:
