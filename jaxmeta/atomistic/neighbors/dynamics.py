@@ -124,7 +124,8 @@ class NeighborList:
             full_list=self.full_list,
             max_pairs=self._max_pairs,
         )
-        return _Kept(given, pairs, bool(pairs.shifts.any()))
+        atoms = pairs.first.astype(np.intp), pairs.second.astype(np.intp)
+        return _Kept(given, pairs, *atoms, _offsets(pairs, given))
 
     def _room(self, number: int) -> int:
         """Rows with room for so many pairs."""
@@ -145,11 +146,22 @@ class NeighborList:
 
 
 class _Kept(NamedTuple):
-    """A longer list, and the positions that it was made for."""
+    """A longer list, and the positions that it was made for.
+
+    Arguments:
+        given: these positions.
+        pairs: the list.
+        first: its first atoms, as integers that numpy takes rows by.
+        second: the same.
+        offsets: vectors between the cells of each pair, shape (3, pairs); None where all
+            pairs are within one cell.
+    """
 
     given: Structures
     pairs: Pairs
-    crosses: bool
+    first: np.ndarray
+    second: np.ndarray
+    offsets: np.ndarray | None
 
     def holds(self, now: Structures, cutoff: float, skin: float) -> bool:
         """Whether all pairs within the cutoff are still among those kept."""
@@ -171,20 +183,28 @@ class _Kept(NamedTuple):
 
     def within(self, now: Structures, cutoff: float) -> Pairs:
         """Those of the kept pairs that are within the cutoff now."""
-        first, second, shifts = self.pairs.first, self.pairs.second, self.pairs.shifts
-        square = np.zeros(len(first))
-        steps = now.cells[0] * now.pbc[0][:, None]
+        offsets = self.offsets
+        if offsets is not None and (now.cells != self.given.cells).any():
+            offsets = _offsets(self.pairs, now)
+        square = np.zeros(len(self.first))
         for x in range(3):
             column = np.ascontiguousarray(now.positions[:, x])
-            apart = column[second]
-            apart -= column[first]
-            if self.crosses:
-                for axis in np.flatnonzero(steps[:, x]):
-                    apart += shifts[:, axis] * steps[axis, x]
+            apart = column[self.second]
+            apart -= column[self.first]
+            if offsets is not None:
+                apart += offsets[x]
             apart *= apart
             square += apart
         near = np.flatnonzero(square < cutoff * cutoff)
-        return Pairs(first[near], second[near], shifts[near])
+        kept = self.pairs
+        shifts = np.take(kept.shifts, near, axis=0)
+        return Pairs(kept.first[near], kept.second[near], shifts)
+
+
+def _offsets(pairs: Pairs, given: Structures) -> np.ndarray | None:
+    if not pairs.shifts.any():
+        return None
+    return np.ascontiguousarray((pairs.shifts @ given.cells[0]).T)
 
 
 def _is_zero(skin: Any) -> bool:
