@@ -33,7 +33,7 @@ from jaxmeta.errors import (
     NotEqualError,
 )
 from jaxmeta.representations.clebsch_gordan import ClebschGordanProduct
-from jaxmeta.testing import assert_exact_gradients
+from jaxmeta.testing import Recipe, assert_exact_gradients, random_map
 
 
 def renamed(tensor: TensorMap, number: int) -> TensorMap:
@@ -167,6 +167,38 @@ def test_gradients_of_united_and_repeated_rows() -> None:
     other = jm.slice(right, "samples", Labels("atom", [[0], [2]]))
     assert_exact_gradients(lambda a, b: product(a, b, **chosen), again, other)
     assert_exact_gradients(lambda a, b: product(b, a, **chosen), again, other)
+
+
+def random_harmonic(seed: int, name: str) -> TensorMap:
+    """A random block of degree 1, with gradients of gradients that lack some rows."""
+    recipe = Recipe(
+        rows=(3,),
+        components=(3,),
+        properties=(2,),
+        gradients=("positions", "strain", "positions/strain"),
+        density=0.7,
+        property_names=(name,),
+        seed=seed,
+    )
+    tensor = jm.rename_dimension(random_map(recipe), "components", "component_0", "o3_mu")
+    tensor = jm.update_dimension(tensor, "components", "o3_mu", np.arange(-1, 2))
+    keys = Labels(["o3_lambda", "o3_sigma"], [[1, 1]])
+    return TensorMap(keys, tensor.blocks())
+
+
+def test_gradients_of_gradients() -> None:
+    left, right = random_harmonic(1, "n"), random_harmonic(2, "k")
+    samples: Any = left[0].samples
+    right = TensorMap(right.keys, [with_samples(right[0], samples)])
+    assert_exact_gradients(lambda a, b: product(a, b), left, right)
+    some = jm.slice(left, "samples", Labels(samples.names, samples.values[[2, 0]]))
+    assert_exact_gradients(lambda a, b: product(a, b), some, right)
+
+
+def with_samples(block: TensorBlock, samples: Labels) -> TensorBlock:
+    return TensorBlock(
+        block.values, samples, block.components, block.properties, dict(block.gradients())
+    )
 
 
 def test_gradients_against_finite_differences() -> None:
