@@ -6,11 +6,13 @@ import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
+import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jaxmeta.representations._environments import Environments
 from jaxmeta.representations._pairwise import over_pairs
-from jaxmeta.representations.harmonics import spherical_harmonics
+from jaxmeta.representations.harmonics import spherical_harmonics_columns
 from jaxmeta.representations.radial.table import RadialTable
 
 
@@ -34,6 +36,16 @@ class Channels:
     def size(self) -> int:
         """How many coefficients there are."""
         return sum((2 * o3_lambda + 1) * n for o3_lambda, n in self.radial)
+
+    def factors(self) -> tuple[np.ndarray, np.ndarray]:
+        """For each coefficient, which harmonic and which radial function it has."""
+        lm, ln, begin = [], [], 0
+        for o3_lambda, n in self.radial:
+            m = range(o3_lambda**2, (o3_lambda + 1) ** 2)
+            lm += [each for each in m for _ in range(n)]
+            ln += [each for _ in m for each in range(begin, begin + n)]
+            begin += n
+        return np.array(lm, np.int32), np.array(ln, np.int32)
 
     def parts(self, array: Any) -> Iterator[tuple[int, Any]]:
         """By angular momentum, the parts (..., m, n) of an array (..., size)."""
@@ -66,15 +78,14 @@ class PairDensity:
 
     def __call__(self, table: RadialTable, vectors: Any, _: Any) -> tuple[None, Any]:
         """Coefficients of shape (pairs, channels.size), to be added up."""
-        radial = table(jnp.sqrt(jnp.sum(vectors**2, axis=-1)))
-        angular = spherical_harmonics(vectors, self.channels.max_angular)
-        parts, begin = [], 0
-        for o3_lambda, n in self.channels.radial:
-            of_l = angular[:, o3_lambda**2 : (o3_lambda + 1) ** 2]
-            product = of_l[:, :, None] * radial[:, None, begin : begin + n]
-            parts.append(product.reshape(product.shape[0], -1))
-            begin += n
-        return None, jnp.concatenate(parts, axis=-1)
+        # Without the barriers a processor would work out radial functions and harmonics
+        # again for each of their products.
+        alone = jax.lax.optimization_barrier
+        radial = alone(table(jnp.sqrt(jnp.sum(vectors**2, axis=-1))))
+        x, y, z = alone(vectors.T)
+        angular = spherical_harmonics_columns(x, y, z, self.channels.max_angular)
+        lm, ln = self.channels.factors()
+        return None, alone(jnp.stack(angular)).T[:, lm] * radial[:, ln]
 
 
 def with_centers(
