@@ -230,6 +230,22 @@ def test_correlations_carry_gradients() -> None:
     assert_close(compiled, found)
 
 
+def test_samples_asked_for_and_maps_without_blocks() -> None:
+    density = small(["positions"])
+    atoms = Labels(["system", "atom"], [[0, 2], [0, 1], [0, 0], [7, 7]])
+    found = power_spectrum(density, into=atoms)
+    assert all(block.samples is atoms for block in found)
+    oxygen = power_spectrum(density).block(center_type=8)
+    np.testing.assert_array_equal(
+        found.block(center_type=8).values, np.pad(oxygen.values, ((2, 1), (0, 0)))
+    )
+    selected = Labels("o3_lambda", [[9]])
+    assert len(equivariant_power_spectrum(density, selected_keys=selected)) == 0
+    nothing = jm.filter_blocks(density, Labels("center_type", [[99]]))
+    for function in (power_spectrum, equivariant_power_spectrum, DensityCorrelations(1, 2)):
+        assert len(function(nothing)) == 0
+
+
 def test_names_are_numbered() -> None:
     names = ["n", "n_1", "neighbor_type", "neighbor_1_type", "some_thing", "l_9"]
     properties = Labels(names, [[0] * len(names)])
@@ -272,6 +288,8 @@ def test_names_are_numbered() -> None:
             InvalidTypeError,
             "neighbor_types are integers",
         ),
+        (lambda d: power_spectrum(d, neighbor_types=[]), InvalidError, "no neighbor_types"),
+        (lambda d: power_spectrum(d, neighbor_types=5), InvalidTypeError, "found 5"),  # type: ignore[arg-type]
         (
             lambda d: equivariant_power_spectrum_by_pair(d, d),
             InvalidError,

@@ -162,12 +162,12 @@ def equivariant_power_spectrum_by_pair(
     check_map(where, density)
     check_map(where, pairs)
     _check_names(where, "keys", density.keys.names, ["center_type"])
-    _check_names(where, "samples", density.sample_names, ["atom"])
-    _check_names(where, "properties", pairs.property_names, ["n"])
+    if len(density):
+        _check_names(where, "samples", density.sample_names, ["atom"])
     density = rename_dimension(density, "keys", "center_type", "first_atom_type")
     density = _of_first_atoms(density)
     left = _numbered(where, density, 1, types, moves)
-    right = rename_dimension(pairs, "properties", "n", "n_2")
+    right = _with_radial_number(where, pairs, 2)
     return multiplied(left, right, request)
 
 
@@ -261,8 +261,7 @@ def _numbered(
 ) -> TensorMap:
     """An expansion whose neighbors and properties have a number in their names."""
     check_map(where, density)
-    _check_names(where, "properties", density.property_names, ["n"])
-    density = rename_dimension(density, "properties", "n", f"n_{number}")
+    density = _with_radial_number(where, density, number)
     name = f"neighbor_{number}_type"
     if "neighbor_type" in density.property_names:
         return rename_dimension(density, "properties", "neighbor_type", name)
@@ -272,6 +271,14 @@ def _numbered(
     wanted: Any = "neighbor_type" if types is None else types
     density = density.keys_to_properties(wanted, **room)
     return rename_dimension(density, "properties", "neighbor_type", name)
+
+
+def _with_radial_number(where: str, density: TensorMap, number: int) -> TensorMap:
+    """An expansion whose radial functions have a number."""
+    if not len(density):  # nor any properties
+        return density
+    _check_names(where, "properties", density.property_names, ["n"])
+    return rename_dimension(density, "properties", "n", f"n_{number}")
 
 
 def _of_first_atoms(density: TensorMap) -> TensorMap:
@@ -303,6 +310,8 @@ def _types(where: str, types: Any) -> Labels | None:
     if types is None:
         return None
     found = check_list(where, "neighbor_types are integers", types)
+    if not found:
+        raise InvalidError(compose(f"{where}: there are no neighbor_types."))
     for one in found:
         if not isinstance(one, int | np.integer) or isinstance(one, bool):
             raise InvalidTypeError(
