@@ -156,16 +156,7 @@ def transform_cell(cell: Any, matrix: Any) -> Any:
 
 def checked_matrix(where: str, matrix: Any) -> np.ndarray:
     """An orthogonal matrix, in double precision."""
-    try:
-        found = np.asarray(matrix, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise InvalidTypeError(
-            compose(
-                f"{where}: the matrix is an array of real numbers, known when a program is "
-                "traced.",
-                f"found {matrix!r:.100}",
-            )
-        ) from error
+    found = _as_array(where, matrix)
     if found.shape != (3, 3):
         raise InvalidError(
             compose(f"{where}: the matrix has the shape (3, 3).", f"found {found.shape}")
@@ -181,6 +172,19 @@ def checked_matrix(where: str, matrix: Any) -> np.ndarray:
             )
         )
     return found
+
+
+def _as_array(where: str, matrix: Any) -> np.ndarray:
+    try:
+        return np.asarray(matrix, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InvalidTypeError(
+            compose(
+                f"{where}: the matrix is an array of real numbers, known when a program is "
+                "traced.",
+                f"found {matrix!r:.100}",
+            )
+        ) from error
 
 
 def _turned_vectors(where: str, what: str, vectors: Any, matrix: Any) -> Any:

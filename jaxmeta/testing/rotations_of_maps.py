@@ -160,14 +160,7 @@ def _matrix_of(
         return None
     spherical = _SPHERICAL.fullmatch(own)
     if spherical is None and _CARTESIAN.fullmatch(own) is None:
-        raise MissingError(
-            compose(
-                f"transform_tensor: nothing says how {own!r} of {name} turns.",
-                choices(own, ["xyz", "xyz_1", "xyz_2", "o3_mu"]),
-                remedy=f"rename_dimension() gives components another name; fixed=[{own!r}] "
-                "leaves this one as it is.",
-            )
-        )
+        raise _unknown(name, own)
     if spherical is None:
         _check_labels(name, labels, 0, 2)
         return turn.matrix
@@ -182,6 +175,17 @@ def _matrix_of(
     if np.linalg.det(turn.matrix) > 0:
         return table
     return _sign(name, key, f"o3_sigma{end}") * table
+
+
+def _unknown(name: str, own: str) -> MissingError:
+    return MissingError(
+        compose(
+            f"transform_tensor: nothing says how {own!r} of {name} turns.",
+            choices(own, ["xyz", "xyz_1", "xyz_2", "o3_mu"]),
+            remedy=f"rename_dimension() gives components another name; fixed=[{own!r}] "
+            "leaves this one as it is.",
+        )
+    )
 
 
 @lru_cache(maxsize=256)

@@ -195,7 +195,7 @@ def cartesian_plan(
     for index, group in enumerate(groups):
         name = block_name(keys, index)
         operands = [Operand(own.blocks[i], own.offsets[i]) for i, _ in group]
-        place = _check_group(own, name, [i for i, _ in group], [p for _, p in group])
+        place = _check_group(own, [i for i, _ in group], [p for _, p in group])
         known = RowFunction(
             "spherical_to_cartesian",
             to_cartesian,
@@ -212,21 +212,19 @@ def cartesian_plan(
     return plan_of(own, layout(keys, tuple(blocks)), steps)
 
 
-def _check_group(
-    own: Layout, name: str, members: Sequence[int], paths: Sequence[Path]
-) -> int:
+def _check_group(own: Layout, members: Sequence[int], paths: Sequence[Path]) -> int:
     """Blocks differ in nothing but o3_mu; where that is."""
     where = "spherical_to_cartesian"
     first = own.blocks[members[0]]
     place = first.component_names.index("o3_mu")
     for i, path in zip(members, paths, strict=True):
         block, inner = own.blocks[i], block_name(own.keys, i)
-        mu = np.arange(-path[-1], path[-1] + 1).tolist()
-        if block.component_names != first.component_names:
+        found, mu = block.component_names, list(range(-path[-1], path[-1] + 1))
+        if found != first.component_names:
             raise InvalidError(
                 compose(
                     f"{where}: blocks that make one tensor have other components.",
-                    f"{list(first.component_names)} and {list(block.component_names)}",
+                    f"{list(first.component_names)} and {list(found)}",
                 )
             )
         if block.components[place].values[:, 0].tolist() != mu:

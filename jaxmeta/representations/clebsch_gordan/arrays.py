@@ -125,9 +125,8 @@ def cg_uncouple(arrays: Sequence[Any], l1: int, l2: int, o3_lambdas: Sequence[in
 
     Raises:
         InvalidError: for no arrays, another number or shape of arrays than the degrees
-            say, and degrees that do not go together.
-        InvalidTypeError: for arrays of anything but floating point numbers, or several
-            dtypes.
+            say, several dtypes, and degrees that do not go together.
+        InvalidTypeError: for arrays of anything but floating point numbers.
 
     Example:
         >>> array = jnp.arange(9.0).reshape(1, 3, 3, 1)
@@ -156,10 +155,8 @@ def cg_uncouple(arrays: Sequence[Any], l1: int, l2: int, o3_lambdas: Sequence[in
                     f"and {arrays[0].dtype}",
                 )
             )
-    return sum(
-        uncoupled(array, l1, l2, degree)
-        for array, degree in zip(arrays, degrees, strict=True)
-    )
+    pairs = zip(arrays, degrees, strict=True)
+    return sum(uncoupled(array, l1, l2, degree) for array, degree in pairs)
 
 
 # Kernels: degrees are static, and known to fit -------------------------------------------
