@@ -72,6 +72,13 @@ def _normal(left: Any, right: Any, xp: Any) -> Any:
     return found / xp.linalg.norm(found)
 
 
+def inverse(cell: Any, xp: Any = np) -> Any:
+    """The inverse of three vectors, by their cross products: quickly compiled."""
+    a, b, c = cell[0], cell[1], cell[2]
+    sides = xp.stack([xp.cross(b, c), xp.cross(c, a), xp.cross(a, b)], axis=1)
+    return sides / (a * sides[:, 0]).sum()
+
+
 def heights(cell: Any, xp: Any = np) -> Any:
     """Distances between opposite faces of a cell with three vectors, shape (3,)."""
     return 1 / xp.linalg.norm(xp.linalg.inv(cell), axis=0)

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxmeta.atomistic.neighbors._boxes import completed
+from jaxmeta.atomistic.neighbors._boxes import completed, inverse
 
 
 class Grid(NamedTuple):
@@ -63,14 +63,14 @@ class Sorted(NamedTuple):
 def sorted_atoms(positions: Any, cell: Any, cutoff: float, grid: Grid, xp: Any) -> Sorted:
     """Atoms by their bins; `xp` is numpy or jax.numpy."""
     box = completed(cell, grid.pbc, xp)
-    inverse = xp.linalg.inv(box)
-    x, y, z = (positions[:, axis, None] * inverse[axis][None] for axis in range(3))
+    inverted = inverse(box, xp)
+    x, y, z = (positions[:, axis, None] * inverted[axis][None] for axis in range(3))
     places = x + y + z
     repeats = np.array(grid.pbc)[None]
     cells = xp.where(repeats, xp.floor(places), xp.zeros_like(places))
     low = xp.where(repeats[0], xp.zeros_like(places[0]), places.min(axis=0))
     places = places - cells - low[None]
-    wide, share = _widths(places, inverse, cutoff, grid, xp)
+    wide, share = _widths(places, inverted, cutoff, grid, xp)
     most = np.array(grid.bins, np.int32)[None] - 1
     found = xp.clip((places / wide[None]).astype(np.int32), 0, most)
     moved = positions
@@ -84,10 +84,10 @@ def sorted_atoms(positions: Any, cell: Any, cutoff: float, grid: Grid, xp: Any) 
 
 
 def _widths(
-    places: Any, inverse: Any, cutoff: float, grid: Grid, xp: Any
+    places: Any, inverted: Any, cutoff: float, grid: Grid, xp: Any
 ) -> tuple[Any, Any]:
     """Widths of bins, as places are counted, and how far they reach."""
-    tall: Any = 1 / xp.linalg.norm(inverse, axis=0)
+    tall: Any = 1 / xp.linalg.norm(inverted, axis=0)
     wide: list[Any] = []
     shares: list[Any] = []
     for axis, (bins, reach) in enumerate(zip(grid.bins, grid.reach, strict=True)):
