@@ -50,6 +50,14 @@ def cases(
         yield Case(positions, cell, repeats, float(random.uniform(0.5, 5.0)))
 
 
+def liquid(seed: int, n_atoms: int = 120, density: float = 0.1) -> Case:
+    random = np.random.default_rng(seed)
+    edge = (n_atoms / density) ** (1 / 3)
+    cell = edge * np.array([[1.0, 0.1, 0], [0, 1, -0.2], [0.3, 0, 1]])
+    positions = random.uniform(0, 1, (n_atoms, 3)) @ cell
+    return Case(positions, cell, np.ones(3, bool), 3.0)
+
+
 def by_ase(case: Case) -> Counter[Any]:
     return _counted(*neighbor_list("ijS", case.atoms, case.cutoff))
 
