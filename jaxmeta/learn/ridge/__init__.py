@@ -1,1 +1,1 @@
-"""Ridge regression on values and explicit gradients: see `ridge` for the equations."""
+"""Ridge regression on values and explicit gradients: see `model` for the equations."""
