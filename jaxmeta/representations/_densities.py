@@ -72,20 +72,56 @@ def densities(around: Environments, table: RadialTable, channels: Channels) -> A
 
 @dataclasses.dataclass(frozen=True)
 class PairDensity:
-    """The coefficients of one neighbour: radial functions times harmonics."""
+    """The coefficients of one neighbour, to be added up for its center."""
 
     channels: Channels
 
     def __call__(self, table: RadialTable, vectors: Any, _: Any) -> tuple[None, Any]:
-        """Coefficients of shape (pairs, channels.size), to be added up."""
-        # Without the barriers a processor would work out radial functions and harmonics
-        # again for each of their products.
-        alone = jax.lax.optimization_barrier
-        radial = alone(table(jnp.sqrt(jnp.sum(vectors**2, axis=-1))))
-        x, y, z = alone(vectors.T)
-        angular = spherical_harmonics_columns(x, y, z, self.channels.max_angular)
-        lm, ln = self.channels.factors()
-        return None, alone(jnp.stack(angular)).T[:, lm] * radial[:, ln]
+        """Nothing that stays with pairs, and coefficients (pairs, channels.size)."""
+        radial, angular = factors(table, vectors, self.channels)
+        return None, _in_reverse(self.channels, radial, angular)
+
+
+def factors(table: RadialTable, vectors: Any, channels: Channels) -> tuple[Any, Any]:
+    """Radial functions (pairs, all n of all l) and harmonics (pairs, all m of all l).
+
+    Without the barriers a processor would work both out again for each of their products.
+    """
+    alone = jax.lax.optimization_barrier
+    radial = alone(table(jnp.sqrt(jnp.sum(vectors**2, axis=-1))))
+    x, y, z = alone(vectors.T)
+    columns = spherical_harmonics_columns(x, y, z, channels.max_angular)
+    return radial, alone(jnp.stack(columns)).T
+
+
+def products(channels: Channels, radial: Any, angular: Any) -> Any:
+    """Each radial function times each harmonic of its angular momentum."""
+    lm, ln = channels.factors()
+    return angular[:, lm] * radial[:, ln]
+
+
+# The same, with a derivative in reverse mode that is made of products and sums of small
+# matrices, where that of taking columns would add up columns one by one.
+_in_reverse = jax.custom_vjp(products, nondiff_argnums=(0,))
+
+
+def _kept(channels: Channels, radial: Any, angular: Any) -> tuple[Any, Any]:
+    return products(channels, radial, angular), (radial, angular)
+
+
+def _pulled(channels: Channels, kept: Any, cotangent: Any) -> tuple[Any, Any]:
+    radial, angular = kept
+    of_radial, of_angular, begin = [], [], 0
+    for o3_lambda, part in channels.parts(cotangent):
+        n = part.shape[-1]
+        y = angular[:, o3_lambda**2 : (o3_lambda + 1) ** 2]
+        of_radial.append(jnp.einsum("pmn,pm->pn", part, y))
+        of_angular.append(jnp.einsum("pmn,pn->pm", part, radial[:, begin : begin + n]))
+        begin += n
+    return jnp.concatenate(of_radial, axis=-1), jnp.concatenate(of_angular, axis=-1)
+
+
+_in_reverse.defvjp(_kept, _pulled)
 
 
 def with_centers(

@@ -10,7 +10,7 @@ import numpy as np
 
 from jaxmeta.core import Labels
 from jaxmeta.representations._calculator import Part
-from jaxmeta.representations._densities import PairDensity
+from jaxmeta.representations._densities import factors, products
 from jaxmeta.representations._density_calculator import DensityCalculator
 from jaxmeta.representations._environments import Environments
 from jaxmeta.representations._explicit import explicit_gradients
@@ -100,9 +100,8 @@ class SphericalExpansion(DensityCalculator):
     ) -> dict[str, Any]:
         """Those of the coefficients."""
         table = self.table(around.vectors.dtype)
-        density = PairDensity(self.channels)
 
         def function(vectors: Any, _: Terms) -> Any:
-            return density(table, vectors, None)[1]
+            return products(self.channels, *factors(table, vectors, self.channels))
 
         return explicit_gradients(function, around.vectors, terms, sizes, names)
