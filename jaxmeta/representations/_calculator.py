@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from jaxmeta.atomistic._quantities import STRAIN, XYZ
@@ -131,7 +130,7 @@ class Calculator(abc.ABC):
             PrecisionError: for float64 while JAX runs without x64.
         """
         asked = [gradients] if isinstance(gradients, str) else list(gradients)
-        _check_gradients(asked, self)
+        check_gradients(asked, self)
         batch = to_batch(systems, self.cutoff_radius, room=ROUNDED, dtype=dtype)
         presence = Presence.of(batch, self.cutoff_radius)
         groups = self.groups(presence.types)
@@ -144,10 +143,11 @@ class Calculator(abc.ABC):
                 continue
             samples = presence.labels(groups[number].center, rows)
             of_group = {name: one[number] for name, one in found.items()}
-            for part in self.parts(groups[number], np.asarray(array)[rows]):
+            for part in self.parts(groups[number], _of_rows(np.asarray(array), rows)):
                 keys.append(part.key)
                 blocks.append(self._block(groups[number], part, samples, of_group))
-        return TensorMap(self._keys(keys), blocks)
+        # One transfer for all of them.
+        return jax.device_put(TensorMap(self._keys(keys), blocks))
 
     def _block(
         self, group: Group, part: Part, samples: Labels, found: dict[str, Rows]
@@ -159,13 +159,14 @@ class Calculator(abc.ABC):
                 each.values for each in self.parts(group, array) if each.key == part.key
             ]
             gradients[name] = TensorBlock(
-                jnp.asarray(of_part),
+                of_part,
                 labels,
                 [*_AXES[name], *part.components],
                 part.properties,
             )
-        values = jnp.asarray(part.values)
-        return TensorBlock(values, samples, part.components, part.properties, gradients)
+        return TensorBlock(
+            part.values, samples, part.components, part.properties, gradients
+        )
 
     def _keys(self, keys: list[tuple[int, ...]]) -> Labels:
         table = np.reshape(np.array(keys, np.int32), (-1, len(self.key_names)))
@@ -205,7 +206,14 @@ def _derivatives(
     return calculator.derivatives(around, terms, sizes, names)
 
 
-def _check_gradients(names: Sequence[str], calculator: Calculator) -> None:
+def _of_rows(array: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Some rows, in ascending order; the first ones are not copied."""
+    is_begin = rows[-1] == len(rows) - 1
+    return array[: len(rows)] if is_begin else array[rows]
+
+
+def check_gradients(names: Sequence[str], calculator: Any) -> None:
+    """Refuse names that are no gradients."""
     for name in names:
         if name not in ("positions", "strain"):
             raise InvalidError(

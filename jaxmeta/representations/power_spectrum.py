@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections.abc import Iterator, Sequence
@@ -12,6 +13,7 @@ import numpy as np
 
 from jaxmeta.core import Labels
 from jaxmeta.representations._calculator import Part
+from jaxmeta.representations._densities import Channels
 from jaxmeta.representations._density_calculator import DensityCalculator
 from jaxmeta.representations._environments import Environments
 from jaxmeta.representations._explicit import explicit_gradients
@@ -82,16 +84,7 @@ class SoapPowerSpectrum(DensityCalculator):
 
     def parts(self, group: Group, array: Any) -> Iterator[Part]:
         """One block."""
-        yield Part((group.center, *group.neighbors), [], self._properties(), array)
-
-    def _properties(self) -> Labels:
-        rows = [
-            (o3_lambda, n_1, n_2)
-            for o3_lambda, n in self.channels.radial
-            for n_1 in range(n)
-            for n_2 in range(n)
-        ]
-        return Labels(["l", "n_1", "n_2"], np.array(rows, np.int32))
+        yield Part((group.center, *group.neighbors), [], _properties(self.channels), array)
 
     def derivatives(
         self, around: Environments, terms: Terms, sizes: Sizes, names: Sequence[str]
@@ -105,3 +98,14 @@ class SoapPowerSpectrum(DensityCalculator):
             return products_with(table, self.channels, vectors, others, these)
 
         return explicit_gradients(function, around.vectors, terms, sizes, names)
+
+
+@functools.lru_cache(maxsize=64)
+def _properties(channels: Channels) -> Labels:
+    rows = [
+        (o3_lambda, n_1, n_2)
+        for o3_lambda, n in channels.radial
+        for n_1 in range(n)
+        for n_2 in range(n)
+    ]
+    return Labels(["l", "n_1", "n_2"], np.array(rows, np.int32))

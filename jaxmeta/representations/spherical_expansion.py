@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Sequence
 from typing import Any, final
 
@@ -90,10 +91,9 @@ class SphericalExpansion(DensityCalculator):
     def parts(self, group: Group, array: Any) -> Iterator[Part]:
         """One block for each angular momentum."""
         for o3_lambda, part in self.channels.parts(array):
-            m = np.arange(-o3_lambda, o3_lambda + 1, dtype=np.int32)[:, None]
             key = (o3_lambda, 1, group.center, *group.neighbors)
             radial = Labels.range("n", part.shape[-1])
-            yield Part(key, [Labels("o3_mu", m)], radial, part)
+            yield Part(key, [_components(o3_lambda)], radial, part)
 
     def derivatives(
         self, around: Environments, terms: Terms, sizes: Sizes, names: Sequence[str]
@@ -105,3 +105,9 @@ class SphericalExpansion(DensityCalculator):
             return products(self.channels, *factors(table, vectors, self.channels))
 
         return explicit_gradients(function, around.vectors, terms, sizes, names)
+
+
+@functools.lru_cache(maxsize=64)
+def _components(o3_lambda: int) -> Labels:
+    m = np.arange(-o3_lambda, o3_lambda + 1, dtype=np.int32)
+    return Labels("o3_mu", m[:, None])
