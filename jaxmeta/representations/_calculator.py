@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -17,6 +17,7 @@ from jaxmeta.atomistic.neighbors.options import NeighborListOptions
 from jaxmeta.atomistic.systems import System
 from jaxmeta.core import Labels, TensorBlock, TensorMap
 from jaxmeta.errors import InvalidError, choices, compose
+from jaxmeta.representations._batchwise import in_batches, joined
 from jaxmeta.representations._environments import Environments, environments
 from jaxmeta.representations._explicit import whole_pieces
 from jaxmeta.representations._gradient_rows import Sizes, Terms, gradient_rows, padded
@@ -108,6 +109,8 @@ class Calculator(abc.ABC):
         *,
         gradients: Sequence[str] = (),
         dtype: Any = None,
+        batch_size: int | None = None,
+        transform: Callable[[TensorMap], TensorMap] | None = None,
     ) -> TensorMap:
         r"""The representation of systems, with explicit gradients where asked for.
 
@@ -118,12 +121,16 @@ class Calculator(abc.ABC):
         Gradients: ``positions``, :math:`\partial x_i / \partial r_j` for the center and
         each neighbour of the types of the block, samples ``sample, system, atom``,
         component ``xyz``; ``strain``, :math:`\partial x_i / \partial \epsilon_{ab}`,
-        samples ``sample``, components ``xyz_1, xyz_2``.
+        samples ``sample``, components ``xyz_1, xyz_2``. They are large: one row for each
+        pair of neighbours. With `batch_size` and a `transform` that makes them smaller,
+        they are never all in memory.
 
         Arguments:
             systems: one or several.
             gradients: ``"positions"``, ``"strain"`` or both.
             dtype: of the values; that of the systems by default.
+            batch_size: how many systems are computed at a time; all by default.
+            transform: applied to the map of each batch, before they are joined.
 
         Raises:
             InvalidError: for gradients that there are not, and as `to_batch`.
@@ -131,8 +138,18 @@ class Calculator(abc.ABC):
         """
         asked = [gradients] if isinstance(gradients, str) else list(gradients)
         check_gradients(asked, self)
+        parts = []
+        for first, some in in_batches(systems, batch_size):
+            part = self._of_batch(some, first, asked, dtype)
+            parts.append(part if transform is None else transform(part))
+        return parts[0] if len(parts) == 1 else joined(parts)
+
+    def _of_batch(
+        self, systems: Sequence[System], first: int, asked: Sequence[str], dtype: Any
+    ) -> TensorMap:
+        """The representation of some systems, counted from `first`."""
         batch = to_batch(systems, self.cutoff_radius, room=ROUNDED, dtype=dtype)
-        presence = Presence.of(batch, self.cutoff_radius)
+        presence = Presence.of(batch, self.cutoff_radius, first)
         groups = self.groups(presence.types)
         keys: list[tuple[int, ...]] = []
         blocks: list[TensorBlock] = []

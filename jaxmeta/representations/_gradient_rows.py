@@ -87,7 +87,9 @@ def gradient_rows(
         counts.append(len(rows))
     samples = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     terms, atoms = (np.concatenate(each, axis=-1) for each in zip(*entries, strict=True))
-    return _numbered(samples, terms, atoms, batch)
+    rows = _numbered(samples, terms, atoms, batch)
+    rows.labels[:, 1] += presence.first_system
+    return rows
 
 
 class _Neighbors:

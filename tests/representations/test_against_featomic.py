@@ -122,3 +122,23 @@ def test_programs_are_compiled_once_for_similar_systems() -> None:
     before = _values._cache_size()
     soap.compute(to_systems(atoms[6:12]))
     assert _values._cache_size() == before
+
+
+@pytest.mark.parametrize("calculator", CALCULATORS)
+def test_batches_are_what_all_at_once_are(calculator: str) -> None:
+    given = hypers(3.0, 1, 1)
+    if calculator == "SoapRadialSpectrum":
+        given = {**given, "basis": {"radial": given["basis"]["radial"]}}
+    # The second crystal has an element that the first one has not.
+    systems = to_systems([frames("ethanol", 1)[0], *frames("crystals", 2)])
+    of = getattr(representations, calculator)(**given)
+    whole = of.compute(systems, gradients=["positions"])
+    parts = of.compute(systems, gradients=["positions"], batch_size=1)
+    jm.allclose_raise(parts, whole, rtol=0, atol=1e-13)
+    summed = of.compute(
+        systems, batch_size=2, transform=lambda t: jm.sum_over_samples(t, "atom")
+    )
+    expected = jm.sum_over_samples(jm.remove_gradients(whole), "atom")
+    jm.allclose_raise(summed, expected, rtol=0, atol=1e-13)
+    with pytest.raises(ValueError, match="at least 1"):
+        of.compute(systems, batch_size=0)
