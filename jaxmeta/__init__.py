@@ -180,7 +180,9 @@ if _TYPE_CHECKING:  # at run time imported by `__getattr__`
 __version__ = _version("jaxmeta")
 
 # Imported when they are first asked for: not every program learns.
-_ROOMS = ("atomistic", "autodiff", "data", "learn", "nn", "representations")
+_ROOMS = (
+    "atomistic", "autodiff", "data", "learn", "nn", "potentials", "representations"
+)  # fmt: skip
 _OF_AUTODIFF = ("grad", "value_and_grad")
 
 

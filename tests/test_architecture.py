@@ -32,6 +32,7 @@ FLOORS = {
     "atomistic": 4,
     "representations": 5,
     "deploy": 6,
+    "potentials": 6,
     "interop": 7,
     "plot": 7,
     "datasets": 8,
