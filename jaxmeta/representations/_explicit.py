@@ -16,7 +16,8 @@ from jaxmeta.representations._gradient_rows import Sizes, Terms
 _PIECE = {"cpu": 32}
 _LARGE = 2**12
 
-# Of vectors (pairs, 3) and the terms of these pairs: numbers of shape (pairs, numbers).
+# Of vectors (pairs, 3) and the terms of these pairs: the derivatives, by the vectors, of
+# what they add to the values, of shape (pairs, 3, numbers).
 TermFunction = Callable[[Any, Terms], Any]
 
 
@@ -26,7 +27,7 @@ def explicit_gradients(
     """Sums of derivatives by vectors, with respect to positions and strains.
 
     Arguments:
-        function: what a term adds to the values, differentiated by the vector.
+        function: the derivatives of what a term adds to the values.
         vectors: of all pairs, shape (pairs, 3).
         terms: which pairs there are, and where they add to, padded.
         sizes: how many rows of gradients there are.
@@ -46,21 +47,11 @@ def explicit_gradients(
 
     def of_piece(sums: Any, piece: Terms) -> tuple[Any, None]:
         these = vectors.at[piece.pair].get(mode="fill", fill_value=FAR)
-        slopes = _slopes(lambda v: function(v, piece), these)
+        slopes = function(these, piece)
         return {name: _ADD[name](sums[name], slopes, these, piece) for name in names}, None
 
     pieces = jax.tree.map(lambda column: _cut(column, size), terms)
     return jax.lax.scan(of_piece, sums, pieces)[0]
-
-
-def _slopes(function: Callable[[Any], Any], vectors: Any) -> Any:
-    """Derivatives by x, y and z of each vector, shape (pairs, 3, numbers)."""
-    axes = jnp.eye(3, dtype=vectors.dtype)
-    along = [
-        jax.jvp(function, (vectors,), (jnp.broadcast_to(axis, vectors.shape),))[1]
-        for axis in axes
-    ]
-    return jnp.stack(along, axis=1)
 
 
 def _add_to_positions(total: Any, slopes: Any, _: Any, piece: Terms) -> Any:

@@ -18,8 +18,9 @@ from jaxmeta.representations._density_calculator import DensityCalculator
 from jaxmeta.representations._environments import Environments
 from jaxmeta.representations._explicit import explicit_gradients
 from jaxmeta.representations._gradient_rows import Sizes, Terms
-from jaxmeta.representations._power import invariants, products_with
+from jaxmeta.representations._power import invariants
 from jaxmeta.representations._presence import Group
+from jaxmeta.representations._slopes import spectrum_slopes
 
 
 @final
@@ -95,7 +96,7 @@ class SoapPowerSpectrum(DensityCalculator):
 
         def function(vectors: Any, these: Terms) -> Any:
             others = coefficients.at[these.other].get(mode="fill", fill_value=0)
-            return products_with(table, self.channels, vectors, others, these)
+            return spectrum_slopes(table, self.channels, vectors, others, these)
 
         return explicit_gradients(function, around.vectors, terms, sizes, names)
 

@@ -85,7 +85,10 @@ class SoapRadialSpectrum(DensityCalculator):
         table = self.table(around.vectors.dtype)
 
         def function(vectors: Any, _: Terms) -> Any:
-            radial = table(jnp.sqrt(jnp.sum(vectors**2, axis=-1)))
-            return radial / math.sqrt(4 * math.pi)
+            lengths = jnp.sqrt(jnp.sum(vectors**2, axis=-1))
+            directions = vectors / jnp.where(lengths == 0, 1, lengths)[:, None]
+            _, slope = table.with_derivative(lengths)
+            along = slope[:, None, :] * directions[:, :, None]
+            return along / math.sqrt(4 * math.pi)
 
         return explicit_gradients(function, around.vectors, terms, sizes, names)

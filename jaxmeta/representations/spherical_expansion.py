@@ -11,12 +11,12 @@ import numpy as np
 
 from jaxmeta.core import Labels
 from jaxmeta.representations._calculator import Part
-from jaxmeta.representations._densities import factors, products
 from jaxmeta.representations._density_calculator import DensityCalculator
 from jaxmeta.representations._environments import Environments
 from jaxmeta.representations._explicit import explicit_gradients
 from jaxmeta.representations._gradient_rows import Sizes, Terms
 from jaxmeta.representations._presence import Group
+from jaxmeta.representations._slopes import density_slopes
 
 
 @final
@@ -102,7 +102,7 @@ class SphericalExpansion(DensityCalculator):
         table = self.table(around.vectors.dtype)
 
         def function(vectors: Any, _: Terms) -> Any:
-            return products(self.channels, *factors(table, vectors, self.channels))
+            return density_slopes(table, self.channels, vectors)
 
         return explicit_gradients(function, around.vectors, terms, sizes, names)
 
