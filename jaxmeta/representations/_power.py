@@ -14,11 +14,11 @@ def invariants(left: Any, right: Any, channels: Channels) -> Any:
     """Products of two densities, summed over m, times (-1)^l and by the root of 2 l + 1.
 
     Arguments:
-        left: coefficients, shape (centers, channels.size).
-        right: others of the same centers.
+        left: coefficients, shape (..., channels.size).
+        right: others of the same shape.
 
     Returns:
-        Shape (centers, properties), properties by l, n of the left, n of the right one.
+        Shape (..., properties), properties by l, n of the left, n of the right one.
     """
     parts = []
     for (o3_lambda, x), (_, y) in zip(
@@ -26,6 +26,6 @@ def invariants(left: Any, right: Any, channels: Channels) -> Any:
     ):
         factor = (-1) ** o3_lambda / math.sqrt(2 * o3_lambda + 1)
         # As a matrix product this is several times slower: the matrices are small.
-        product = jnp.sum(x[..., :, None] * y[..., None, :], axis=1) * factor
-        parts.append(product.reshape(*product.shape[:1], -1))
+        product = jnp.sum(x[..., :, None] * y[..., None, :], axis=-3) * factor
+        parts.append(product.reshape(*product.shape[:-2], -1))
     return jnp.concatenate(parts, axis=-1)

@@ -74,13 +74,16 @@ class SoapPowerSpectrum(DensityCalculator):
 
     def arrays(self, around: Environments) -> list[Any]:
         """The spectra of each group, shape (centers, numbers)."""
-        coefficients, kinds = self.coefficients(around), range(len(around.types))
+        coefficients = self.coefficients(around)
+        # All pairs of types at once: few programs to compile.
+        first, second = np.triu_indices(len(around.types))
         found = []
-        for center in kinds:
+        for center in range(len(around.types)):
             of_type = around.of_type(coefficients, center)
-            for first, second in itertools.combinations_with_replacement(kinds, 2):
-                values = invariants(of_type[:, first], of_type[:, second], self.channels)
-                found.append(values if first == second else math.sqrt(2) * values)
+            values = invariants(of_type[:, first], of_type[:, second], self.channels)
+            for number, is_own in enumerate(first == second):
+                spectrum = values[:, number]
+                found.append(spectrum if is_own else math.sqrt(2) * spectrum)
         return found
 
     def parts(self, group: Group, array: Any) -> Iterator[Part]:
