@@ -5,6 +5,7 @@ from jaxmeta.representations.atomic_composition import (
 )
 from jaxmeta.representations.harmonics import solid_harmonics as solid_harmonics
 from jaxmeta.representations.harmonics import spherical_harmonics as spherical_harmonics
+from jaxmeta.representations.lode import LodeSphericalExpansion as LodeSphericalExpansion
 from jaxmeta.representations.neighbor_list import NeighborList as NeighborList
 from jaxmeta.representations.power_spectrum import SoapPowerSpectrum as SoapPowerSpectrum
 from jaxmeta.representations.radial_spectrum import (
