@@ -68,7 +68,7 @@ class Potential(eqx.Module):
                 )
             )
         energies = self.atomic_energies(batch)
-        values, samples = (_of_atoms if per_atom else _of_systems)(batch, energies)
+        values, samples = (rows_of_atoms if per_atom else _of_systems)(batch, energies)
         block = TensorBlock(values[:, None], samples, [], ENERGY)
         return TensorMap(Labels.single(), [block])
 
@@ -111,15 +111,17 @@ def _of_systems(batch: Batch, energies: Any) -> tuple[Any, Labels | DynamicLabel
     return sums.at[jnp.asarray(batch.owners)].add(of_chosen, mode="drop"), batch.systems
 
 
-def _of_atoms(batch: Batch, energies: Any) -> tuple[Any, Labels | DynamicLabels]:
+def rows_of_atoms(batch: Batch, array: Any) -> tuple[Any, Labels | DynamicLabels]:
+    """What an array (atoms, ...) has for atoms with environments, and their samples."""
     if isinstance(batch.atoms, Labels):
         table = [each.samples.values for each in batch.centers.values()]
         rows = np.sort(batch.atoms._index.find(np.concatenate(table)))
         labels = Labels(batch.atoms.names, batch.atoms.values[rows], assume_unique=True)
-        return energies[rows], labels
+        return array[rows], labels
     chosen = _chosen(batch)
     order = jnp.argsort(~chosen, stable=True)  # padding comes last
     there = chosen[order]
-    values = jnp.where(there, energies[order], jnp.zeros((), energies.dtype))
+    mask = there.reshape(-1, *[1] * (array.ndim - 1))
+    values = jnp.where(mask, array[order], jnp.zeros((), array.dtype))
     atoms = jnp.where(there[:, None], batch.atoms.values[order], jnp.int32(PADDING))
     return values, DynamicLabels(batch.atoms.names, atoms)
