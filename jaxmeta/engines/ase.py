@@ -29,6 +29,8 @@ except ImportError as error:
     raise MissingExtraError(__name__, "ase", "ase") from error
 
 _WHERE = "Calculator"
+# Pairs that are padding cost little, programs for more of them a lot.
+_GROWTH = 1.25
 
 
 class Calculator(calculator.Calculator):
@@ -42,8 +44,8 @@ class Calculator(calculator.Calculator):
     which has one of its own.
 
     A program is compiled for each list of atoms, and again when the room for pairs is used
-    up, which grows by steps of a tenth: in molecular dynamics it is compiled once or twice.
-    Neighbours are followed by a `NeighborList`.
+    up, which grows by steps of a quarter: in molecular dynamics it is compiled once or
+    twice. Neighbours are followed by a `NeighborList`.
 
     Arguments:
         model: a function from a `Batch` to a map with samples ``system`` and one number in
@@ -146,7 +148,7 @@ class Calculator(calculator.Calculator):
         )
 
     def _new_lists(self) -> list[NeighborList]:
-        return [NeighborList(options, self._skin) for options in self._asked]
+        return [NeighborList(one, self._skin, growth=_GROWTH) for one in self._asked]
 
 
 def _results(model: Any, batch: Batch) -> tuple[Any, Any, Any]:
