@@ -23,6 +23,7 @@ FLOORS = {
     "core": 1,
     "operations": 2,
     "debug": 2,
+    "native": 2,
     "io": 2,
     "autodiff": 2,
     "nn": 3,

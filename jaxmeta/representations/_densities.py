@@ -10,10 +10,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxmeta.native.choice import in_use
+from jaxmeta.native.densities import add_density
 from jaxmeta.representations._environments import Environments
-from jaxmeta.representations._pairwise import over_pairs
+from jaxmeta.representations._pairwise import Pulled, SumFunction, over_pairs
 from jaxmeta.representations.harmonics import spherical_harmonics_columns
 from jaxmeta.representations.radial.table import RadialTable
+
+
+_PIECE = 2**12
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,9 +69,8 @@ def densities(around: Environments, table: RadialTable, channels: Channels) -> A
         Shape (centers, types, channels.size), without the contribution of the center.
     """
     vectors = around.vectors
-    _, sums = over_pairs(
-        PairDensity(channels), table, around.rows, vectors, None, around.n_rows
-    )
+    function = (NativeDensity if in_use(vectors.dtype) else PairDensity)(channels)
+    _, sums = over_pairs(function, table, around.rows, vectors, None, around.n_rows)
     return sums.reshape(around.n_centers, len(around.types), channels.size)
 
 
@@ -80,6 +84,32 @@ class PairDensity:
         """Nothing that stays with pairs, and coefficients (pairs, channels.size)."""
         radial, angular = factors(table, vectors, self.channels)
         return None, _in_reverse(self.channels, radial, angular)
+
+
+@dataclasses.dataclass(frozen=True)
+class NativeDensity(SumFunction):
+    """The same sums by native kernels, which need no more than the factors of products."""
+
+    channels: Channels
+
+    def __call__(
+        self, table: RadialTable, rows: Any, vectors: Any, _: Any, onto: Any
+    ) -> tuple[None, Any]:
+        """Nothing that stays with pairs, and sums (rows, channels.size)."""
+        radial, angular = factors(table, vectors, self.channels)
+        return None, add_density(self.channels.radial, onto, radial, angular, rows)
+
+    def zeros(self, table: RadialTable, vectors: Any, _: Any, n_rows: Any) -> Any:
+        """Densities of no neighbours."""
+        return jnp.zeros((n_rows, self.channels.size), vectors.dtype)
+
+    def piece(self, n_rows: Any) -> int:
+        """Their factors fit into the second cache of a core."""
+        return _PIECE
+
+    def pullback(self) -> Pulled:
+        """By the derivatives of the kernels, and those of the factors."""
+        return Pulled(self)
 
 
 def factors(table: RadialTable, vectors: Any, channels: Channels) -> tuple[Any, Any]:

@@ -9,6 +9,7 @@ its cotangent is added, and the other way round.
 
 from __future__ import annotations
 
+import abc
 import dataclasses
 import functools
 from collections.abc import Callable
@@ -27,8 +28,33 @@ _PIECE = {"cpu": 256}
 _LARGE = 2**16
 
 
+class SumFunction(abc.ABC):
+    """What is made of a piece of pairs, added to rows by itself: static, with a hash."""
+
+    @abc.abstractmethod
+    def __call__(
+        self, constants: Any, rows: Any, of_pairs: Any, of_rows: Any, onto: Any, /
+    ) -> tuple[Any, Any]:
+        """What stays with these pairs; and the sums that there are, `onto`, with theirs.
+
+        `of_rows` and `onto` have all rows, not only those of these pairs.
+        """
+
+    @abc.abstractmethod
+    def zeros(self, constants: Any, of_pairs: Any, of_rows: Any, n_rows: Any, /) -> Any:
+        """The sums over no pairs."""
+
+    @abc.abstractmethod
+    def piece(self, n_rows: Any) -> int:
+        """How many pairs should come at a time."""
+
+    @abc.abstractmethod
+    def pullback(self) -> SumFunction:
+        """What pulls cotangents back: of `(of_pairs, kept)` and `(of_rows, sums)`."""
+
+
 def over_pairs(
-    function: PairFunction,
+    function: PairFunction | SumFunction,
     constants: Any,
     rows: jax.Array,
     of_pairs: Any,
@@ -41,7 +67,7 @@ def over_pairs(
         function: takes `constants`, a piece of `of_pairs`, and the rows of `of_rows` that
             belong to this piece; gives a pair of trees, with one row for each pair. The
             first stays with the pairs, the second is added up by rows. It is static: a
-            function of a module, or one with a hash.
+            function of a module, or one with a hash. Or one that adds by itself.
         constants: arrays for the function; no derivatives go there.
         rows: int32 of shape (pairs,): which row a pair belongs to, `n_rows` or more for
             padding.
@@ -53,76 +79,96 @@ def over_pairs(
         What stays with the pairs, and the sums: trees of arrays of shape (pairs, ...) and
         (n_rows, ...).
     """
-    piece = _PIECE.get(jax.default_backend(), _LARGE)
+    summing = function if isinstance(function, SumFunction) else Scattered(function)
     constants = jax.lax.stop_gradient(constants)
-    return _over_pairs(function, n_rows, piece, constants, rows, of_pairs, of_rows)
+    return _over_pairs(summing, n_rows, constants, rows, of_pairs, of_rows)
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1, 2))
+@functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1))
 def _over_pairs(
-    function: PairFunction,
+    function: SumFunction,
     n_rows: Any,
-    piece: int,
     constants: Any,
     rows: jax.Array,
     of_pairs: Any,
     of_rows: Any,
 ) -> tuple[Any, Any]:
     n_pairs = rows.shape[0]
-    size = min(piece, n_pairs)
-    if size == 0:
-        return _of_no_pairs(function, constants, of_pairs, of_rows, n_rows)
+    size = min(function.piece(n_rows), n_pairs)
+    zeros = function.zeros(constants, of_pairs, of_rows, n_rows)
+    if size == 0 or size == n_pairs:
+        return function(constants, rows, of_pairs, of_rows, zeros)
     n_pieces = -(-n_pairs // size)
+    size = -(-n_pairs // n_pieces)
 
     def of_piece(sums: Any, one: tuple[Any, Any]) -> tuple[Any, Any]:
         where, of_these = one
-        gathered = jax.tree.map(lambda array: _taken(array, where), of_rows)
-        kept, added = function(constants, of_these, gathered)
-        sums = jax.tree.map(lambda total, one: _added(total, where, one), sums, added)
+        kept, sums = function(constants, where, of_these, of_rows, sums)
         return sums, kept
 
     pieces = (_cut(rows, n_pieces, size, n_rows), _cut_all(of_pairs, n_pieces, size))
-    _, like = _shapes(function, constants, of_pairs, of_rows)
-    zeros = _zeros(like, n_rows)
-    if n_pieces == 1:
-        first: Any = jax.tree.map(lambda array: array[0], pieces)
-        sums, kept = of_piece(zeros, first)
-        return kept, sums
     scanned: Any = jax.lax.scan(of_piece, zeros, pieces)
     sums, kept = scanned
     return jax.tree.map(lambda array: _joined(array, n_pairs), kept), sums
 
 
 def _forward(
-    function: PairFunction,
+    function: SumFunction,
     n_rows: Any,
-    piece: int,
     constants: Any,
     rows: jax.Array,
     of_pairs: Any,
     of_rows: Any,
 ) -> tuple[Any, Any]:
-    given = _over_pairs(function, n_rows, piece, constants, rows, of_pairs, of_rows)
+    given: Any = _over_pairs(function, n_rows, constants, rows, of_pairs, of_rows)
     return given, (constants, rows, of_pairs, of_rows)
 
 
 def _backward(
-    function: PairFunction, n_rows: Any, piece: int, kept: Any, cotangents: Any
+    function: SumFunction, n_rows: Any, kept: Any, cotangents: Any
 ) -> tuple[Any, Any, Any, Any]:
     constants, rows, of_pairs, of_rows = kept
-    for_pairs, for_rows = _over_pairs(
-        _Pullback(function),
+    pulled: Any = _over_pairs(
+        function.pullback(),
         n_rows,
-        piece,
         constants,
         rows,
         (of_pairs, cotangents[0]),
         (of_rows, cotangents[1]),
     )
+    for_pairs, for_rows = pulled
     return None, None, for_pairs, for_rows
 
 
 _over_pairs.defvjp(_forward, _backward)
+
+
+@dataclasses.dataclass(frozen=True)
+class Scattered(SumFunction):
+    """A function of pairs: gathers what it needs of rows, adds what it gives to them."""
+
+    function: PairFunction
+
+    def __call__(
+        self, constants: Any, rows: Any, of_pairs: Any, of_rows: Any, onto: Any
+    ) -> tuple[Any, Any]:
+        """One addition to a row after another, by XLA."""
+        gathered = jax.tree.map(lambda array: _taken(array, rows), of_rows)
+        kept, added = self.function(constants, of_pairs, gathered)
+        return kept, jax.tree.map(lambda total, one: _added(total, rows, one), onto, added)
+
+    def zeros(self, constants: Any, of_pairs: Any, of_rows: Any, n_rows: Any) -> Any:
+        """As many numbers a row as the function gives for a pair."""
+        _, like = _shapes(self.function, constants, of_pairs, of_rows)
+        return _zeros(like, n_rows)
+
+    def piece(self, n_rows: Any) -> int:
+        """Few pairs, of which each has hundreds of numbers."""
+        return _PIECE.get(jax.default_backend(), _LARGE)
+
+    def pullback(self) -> Scattered:
+        """Where something was gathered its cotangent is added, and the other way round."""
+        return Scattered(_Pullback(self.function))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -135,6 +181,45 @@ class _Pullback:
         (pairs, of_kept), (rows, of_added) = of_pairs, of_rows
         _, pull = jax.vjp(functools.partial(self.function, constants), pairs, rows)
         return pull((of_kept, of_added))
+
+
+@dataclasses.dataclass(frozen=True)
+class Pulled(SumFunction):
+    """The pullback of a function that adds by itself, by the rules that JAX knows for it.
+
+    What it adds to rows, if anything, is made for all of them at each piece: pieces have
+    several times more pairs than there are rows, so that this does not count.
+    """
+
+    function: SumFunction
+    order: int = 1
+
+    def __call__(
+        self, constants: Any, rows: Any, of_pairs: Any, of_rows: Any, onto: Any
+    ) -> tuple[Any, Any]:
+        """Cotangents for pairs, and the sums of those for rows."""
+        (pairs, of_kept), (inner, of_sums) = of_pairs, of_rows
+        zeros = jax.tree.map(jnp.zeros_like, of_sums)
+
+        def of_both(pairs: Any, inner: Any) -> tuple[Any, Any]:
+            return self.function(constants, rows, pairs, inner, zeros)
+
+        _, pull = jax.vjp(of_both, pairs, inner)
+        for_pairs, for_rows = pull((of_kept, of_sums))
+        return for_pairs, jax.tree.map(jnp.add, onto, for_rows)
+
+    def zeros(self, constants: Any, of_pairs: Any, of_rows: Any, n_rows: Any) -> Any:
+        """Zeros for what the function takes of rows."""
+        return jax.tree.map(jnp.zeros_like, of_rows[0])
+
+    def piece(self, n_rows: Any) -> int:
+        """More than rows, from the second order on."""
+        few = self.function.piece(n_rows)
+        return few if self.order == 1 else max(few, 4 * n_rows)
+
+    def pullback(self) -> Pulled:
+        """The next order."""
+        return Pulled(self, self.order + 1)
 
 
 def _taken(array: jax.Array, rows: jax.Array) -> jax.Array:
@@ -173,13 +258,6 @@ def _shapes(
         )
 
     return jax.eval_shape(function, constants, one(of_pairs), one(of_rows))
-
-
-def _of_no_pairs(
-    function: PairFunction, constants: Any, of_pairs: Any, of_rows: Any, n_rows: Any
-) -> tuple[Any, Any]:
-    kept, added = _shapes(function, constants, of_pairs, of_rows)
-    return _zeros(kept, 0), _zeros(added, n_rows)
 
 
 def _zeros(shapes: Any, rows: Any) -> Any:
