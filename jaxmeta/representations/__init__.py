@@ -1,5 +1,6 @@
 """Representations of atomic environments, with featomic's names and conventions."""
 
+from jaxmeta.representations.alchemical import Alchemical as Alchemical
 from jaxmeta.representations.atomic_composition import (
     AtomicComposition as AtomicComposition,
 )
@@ -12,6 +13,13 @@ from jaxmeta.representations.radial_spectrum import (
     SoapRadialSpectrum as SoapRadialSpectrum,
 )
 from jaxmeta.representations.sorted_distances import SortedDistances as SortedDistances
+from jaxmeta.representations.spectra import (
+    EquivariantPowerSpectrum as EquivariantPowerSpectrum,
+)
+from jaxmeta.representations.spectra import (
+    EquivariantPowerSpectrumByPair as EquivariantPowerSpectrumByPair,
+)
+from jaxmeta.representations.spectra import PowerSpectrum as PowerSpectrum
 from jaxmeta.representations.spherical_expansion import (
     SphericalExpansion as SphericalExpansion,
 )
