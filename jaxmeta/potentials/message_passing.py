@@ -158,7 +158,7 @@ class EquivariantMessagePassing(Potential):
         self.readout = [_matrix(next(keys), *pair) for pair in itertools.pairwise(sizes)]
         self.readout_of_vectors = _matrix(next(keys), channels, 1)
         self.offsets = offsets_of(where, offsets, self.types)
-        self.scale = jnp.asarray(float(scale))
+        self.scale = jnp.asarray(np.float64(scale))  # with a dtype of its own
 
     @property
     def cutoff_radius(self) -> float:

@@ -82,7 +82,7 @@ class SoapMLP(Potential):
     ) -> None:
         self.soap, self.types = soap, checked_types("SoapMLP", types)
         self.offsets = offsets_of("SoapMLP", offsets, self.types)
-        self.scale = jnp.asarray(float(scale))
+        self.scale = jnp.asarray(np.float64(scale))  # with a dtype of its own
         centers = Labels("center_type", np.array(self.types)[:, None])
         features = len(_properties(soap, self.types))
         self.network = MLP(centers, features, list(hidden_features), 1, key=key)
