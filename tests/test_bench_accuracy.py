@@ -38,8 +38,9 @@ def molecules(rng: np.random.Generator, number: int = 12) -> list[ase.Atoms]:
     ]
 
 
-@pytest.fixture
-def features(rng: np.random.Generator) -> TensorMap:
+@pytest.fixture(scope="module")
+def features() -> TensorMap:
+    rng = np.random.default_rng(0)
     calculator = soap(radius=2.5, width=0.4, decay=4.0, angular=1, radial=1)
     return structures(calculator, to_systems(molecules(rng)), PARAMETERS, 12)
 
