@@ -8,25 +8,30 @@ import subprocess
 import sys
 from pathlib import Path
 
-import jax.numpy as jnp
 import metatensor as mts
 import numpy as np
 import pytest
+from ase.build import bulk
 from matplotlib.image import imread
-from numpy.testing import assert_allclose
 
-import jaxmeta as jm
-from jaxmeta import datasets, errors
+from jaxmeta import datasets
 from jaxmeta.demo import __main__ as program
-from jaxmeta.demo import ridge, studies
+from jaxmeta.demo import dynamics, studies
+from jaxmeta.potentials import LennardJones
 
 
 STRUCTURES = 40
 FILES = {
     "ethylene_glycol.png",
+    "ethylene_glycol-dynamics.png",
+    "ethylene_glycol-energies+forces-NVE.xyz",
+    "ethylene_glycol-energies+forces-NVT.xyz",
     "ethylene_glycol-energies.mts",
     "ethylene_glycol-energies+forces.mts",
     "sodium_chloride.png",
+    "sodium_chloride-dynamics.png",
+    "sodium_chloride-energies+forces+virials-NVE.xyz",
+    "sodium_chloride-energies+forces+virials-NVT.xyz",
     "sodium_chloride-energies.mts",
     "sodium_chloride-energies+forces.mts",
     "sodium_chloride-energies+forces+virials.mts",
@@ -47,8 +52,12 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
         patch.setattr(studies, "STUDIES", tuple(smaller))
         patch.setattr("builtins.print", lambda *texts, **_: lines.extend(map(str, texts)))
         arguments = ["--output", str(folder), "--structures", str(STRUCTURES)]
+        arguments += ["--picoseconds", "0.1"]
         assert program.main(arguments) == 0
     return folder, "\n".join(lines)
+
+
+_LAST = "spread of the reference"
 
 
 def errors_in(text: str) -> list[dict[str, list[float]]]:
@@ -57,7 +66,7 @@ def errors_in(text: str) -> list[dict[str, list[float]]]:
     for line in text.splitlines():
         if line.startswith("trained on"):
             tables.append({})
-        elif tables and line.startswith(("energies", "spread")):
+        elif tables and _LAST not in tables[-1] and line.startswith(("energies", _LAST)):
             model, *numbers = re.split(r"\s{2,}", line)
             tables[-1][model] = [float(number) for number in numbers]
     return tables
@@ -86,7 +95,8 @@ def test_predictions_are_read_by_metatensor(run: tuple[Path, str]) -> None:
         assert block.properties.names == ["energy"]
         assert len(block.samples) == STRUCTURES // 4
         reference = datasets.load(path.name.split("-")[0]).targets.block()
-        expected = np.asarray(reference.values)[block.samples["system"]]
+        _, rows = studies.split(STRUCTURES, seed=0)
+        expected = np.asarray(reference.values)[rows]
         assert np.abs(block.values - expected).max() < 2.0  # eV, of thousands
         assert tensor.get_info("energy_unit") == "eV"
         positions = block.gradient("positions")
@@ -110,87 +120,40 @@ def test_forces_and_virials_are_worth_their_rows(run: tuple[Path, str]) -> None:
     assert all(most[i] < 0.5 * crystal["spread of the reference"][i] for i in range(3))
 
 
-# The regression ------------------------------------------------------------------------
-
-
-def example(rng: np.random.Generator) -> tuple[jm.TensorMap, jm.TensorMap]:
-    """Random features and targets of five systems, with gradients for some of them."""
-    rows = jm.Labels(["sample", "atom"], [[0, 0], [0, 1], [3, 0]])
-    samples, xyz = jm.Labels.range("system", 5), [jm.Labels.range("xyz", 3)]
-
-    def tensor(properties: jm.Labels) -> jm.TensorMap:
-        size = len(properties)
-        forces = jnp.asarray(rng.normal(size=(3, 3, size)))
-        gradient = jm.TensorBlock(forces, rows, xyz, properties)
-        values = jnp.asarray(rng.normal(size=(5, size)))
-        block = jm.TensorBlock(values, samples, [], properties, {"positions": gradient})
-        return jm.TensorMap(jm.Labels.single(), [block])
-
-    return tensor(jm.Labels.range("n", 4)), tensor(jm.Labels.range("energy", 1))
-
-
-def test_fit_is_weighted_least_squares(rng: np.random.Generator) -> None:
-    x, y = example(rng)
-    allowed = {"values": 0.1, "positions": 2.0}
-    weights = ridge.fit(ridge.normal_equations(x, y), allowed, ridge=0.03)
-
-    def stacked(tensor: jm.TensorMap) -> np.ndarray:
-        block = tensor.block()
-        gradient = np.asarray(block.gradient("positions").values)
-        size = gradient.shape[-1]
-        return np.concatenate(
-            [np.asarray(block.values) / 0.1, gradient.reshape(-1, size) / 2.0]
-        )
-
-    left, right = stacked(x), stacked(y)
-    penalty = np.sqrt(0.03 * np.trace(left.T @ left) / 4) * np.eye(4)
-    expected = np.linalg.lstsq(
-        np.concatenate([left, penalty]), np.concatenate([right, np.zeros((4, 1))])
-    )[0]
-    assert_allclose(weights.block().values, expected.T, rtol=1e-10)
-
-
-def test_fit_leaves_out_what_has_no_error(rng: np.random.Generator) -> None:
-    x, y = example(rng)
-    few = ridge.fit(ridge.normal_equations(x, y), {"values": 0.1}, ridge=0.01)
-    bare = ridge.normal_equations(jm.remove_gradients(x), jm.remove_gradients(y))
-    jm.allclose_raise(few, ridge.fit(bare, {"values": 0.1}, ridge=0.01))
-
-
-def test_features_and_targets_must_have_the_same_rows(rng: np.random.Generator) -> None:
-    x, y = example(rng)
-    with pytest.raises(errors.NotEqualError, match="samples"):
-        ridge.normal_equations(jm.slice(x, "samples", [1, 0, 2, 3, 4]), y)
-
-
-def test_without_composition(rng: np.random.Generator) -> None:
-    """Energies that are those of atoms leave nothing; gradients stay as they are."""
-    _, y = example(rng)
-    counts = jnp.asarray(rng.integers(1, 9, size=(5, 2)).astype(float))
-    types = jm.Labels("center_type", [[1], [8]])
-    block = jm.TensorBlock(counts, jm.Labels.range("system", 5), [], types)
-    composition = jm.TensorMap(jm.Labels.single(), [block])
-    of_atoms = y.block().with_values(counts @ jnp.array([[-13.0], [-400.0]]))
-    train = jm.Labels("system", [[0], [2], [3]])
-    left = ridge.without_composition(
-        jm.TensorMap(y.keys, [of_atoms]), composition, train
-    ).block()
-    assert_allclose(left.values, np.zeros((5, 1)), atol=1e-10)
-    assert left.gradient("positions") == y.block().gradient("positions")
+# The parts ------------------------------------------------------------------------------
 
 
 def test_split() -> None:
     train, test = studies.split(20, seed=1)
     assert (len(train), len(test)) == (15, 5)
-    assert sorted(train["system"].tolist() + test["system"].tolist()) == list(range(20))
-    assert studies.split(20, seed=1) == (train, test)
-    assert studies.split(20, seed=2) != (train, test)
+    assert sorted([*train, *test]) == list(range(20))
+    assert [part.tolist() for part in studies.split(20, seed=1)] == [
+        train.tolist(),
+        test.tolist(),
+    ]
+    assert studies.split(20, seed=2)[0].tolist() != train.tolist()
+
+
+def test_constant_energy_and_constant_temperature() -> None:
+    """Argon, whose forces are exact: the energy is kept, the thermostat warms it up."""
+    argon = bulk("Ar", "fcc", a=5.3, cubic=True)
+    model = LennardJones({18: 0.0104}, {18: 3.4}, cutoff=7.0)
+    options = {"timestep": 2.0, "picoseconds": 0.2, "temperature": 60.0, "seed": 1}
+    kept = dynamics.simulate(model, argon, "NVE", **options)
+    assert len(kept.times) == 101
+    assert kept.times[-1] == pytest.approx(0.2)
+    assert kept.fluctuation < 0.05
+    assert abs(kept.drift) < 0.5
+    assert len(kept.frames) == 3
+    cold = dynamics.simulate(model, argon, "NVT", **{**options, "temperature": 5.0})
+    assert cold.temperature[0] < kept.temperature[0]
+    assert cold.total.std() > 1e-4
 
 
 # The command ---------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("package", ["ase", "featomic", "matplotlib", "metatensor"])
+@pytest.mark.parametrize("package", ["ase", "matplotlib", "vesin"])
 def test_a_package_that_is_missing_is_told(
     package: str,
     tmp_path: Path,
@@ -204,9 +167,9 @@ def test_a_package_that_is_missing_is_told(
     assert not (tmp_path / "none").exists()
 
 
-def test_nothing_else_is_said_without_featomic(tmp_path: Path) -> None:
+def test_nothing_else_is_said_without_vesin(tmp_path: Path) -> None:
     code = (
-        "import sys, runpy; sys.modules['featomic'] = None; "
+        "import sys, runpy; sys.modules['vesin'] = None; "
         "runpy.run_module('jaxmeta.demo', run_name='__main__')"
     )
     command = [sys.executable, "-c", code, "--output", str(tmp_path / "none")]

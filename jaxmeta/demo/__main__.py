@@ -7,8 +7,10 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import jax
+import numpy as np
 
 import jaxmeta as jm
 from jaxmeta.errors import MissingExtraError
@@ -35,24 +37,74 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for study in studies.STUDIES:
         print(f"\n{study.title}", flush=True)
         result = studies.run(study, options.seed, options.structures, say)
-        picture = options.output / f"{study.dataset}.png"
-        report.draw(result, picture)
-        written = [picture.name]
-        for model, prediction in result.predictions.items():
-            name = f"{study.dataset}-{model.replace(' ', '')}.mts"
-            jm.save(str(options.output / name), prediction + result.baseline)
-            written.append(name)
+        written = _written(result, options.output)
+        print(f"\nmean absolute errors, {len(result.test.frames)} structures for testing\n")
+        print(report.table(result), "\n")
+        runs = _dynamics(result, options, say)
+        picture = options.output / f"{study.dataset}-dynamics.png"
+        report.draw_dynamics(study.title, runs, picture)
+        written += [picture.name, *_trajectories(study, runs, options.output)]
+        print(f"\n{report.dynamics_table(runs)}\n")
         say(f"wrote {', '.join(written)}")
-        print(f"\nmean absolute errors, {len(result.test)} structures for testing\n")
-        print(report.table(result))
-    print(f"\nplots and predictions (as metatensor reads them) are in {options.output}/")
+    print(
+        f"\nplots, predictions (as metatensor reads them), trajectories: {options.output}/"
+    )
     return 0
+
+
+def _written(result: Any, folder: Path) -> list[str]:
+    """Parity plots, and the predictions of each model as a file."""
+    from jaxmeta.demo import report
+
+    dataset = result.study.dataset
+    names = [f"{dataset}.png"]
+    report.draw(result, folder / names[0])
+    for model, prediction in result.predictions.items():
+        names.append(f"{dataset}-{model.replace(' ', '')}.mts")
+        jm.save(str(folder / names[-1]), prediction)
+    return names
+
+
+def _dynamics(result: Any, options: argparse.Namespace, say: Any) -> dict[str, list[Any]]:
+    """Runs with the model that was fitted to most, from the most stable structure."""
+    from jaxmeta.demo import dynamics
+
+    runs: dict[str, list[Any]] = {}
+    energies = np.asarray(result.test.targets[0].values)[:, 0]
+    start = result.test.frames[int(energies.argmin())]
+    for name, model in list(result.models.items())[-1:]:
+        runs[name] = [
+            dynamics.simulate(
+                model,
+                start,
+                ensemble,
+                timestep=result.study.timestep,
+                picoseconds=options.picoseconds,
+                seed=options.seed,
+            )
+            for ensemble in dynamics.ENSEMBLES
+        ]
+        say(f"{options.picoseconds:g} ps each of NVE and NVT: {name}")
+    return runs
+
+
+def _trajectories(study: Any, runs: dict[str, list[Any]], folder: Path) -> list[str]:
+    """The structures of each run as extended XYZ."""
+    from ase.io import write
+
+    names = []
+    for model, trajectories in runs.items():
+        for run in trajectories:
+            name = f"{study.dataset}-{model.replace(' ', '')}-{run.ensemble}.xyz"
+            write(folder / name, run.frames)
+            names.append(name)
+    return names
 
 
 def _check_extras() -> None:
     """All packages of the demonstration, or one sentence about the one that is missing."""
     room = "jaxmeta.demo"
-    for package in ("ase", "featomic", "matplotlib", "metatensor", "tqdm"):
+    for package in ("ase", "matplotlib", "vesin"):
         try:
             __import__(package)
         except ImportError as error:
@@ -68,6 +120,9 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0, help="of the split (%(default)s)")
     parser.add_argument(
         "--structures", type=int, metavar="N", help="use the first N structures of each set"
+    )
+    parser.add_argument(
+        "--picoseconds", type=float, default=1.0, help="of dynamics (%(default)s)"
     )
     return parser.parse_args(arguments)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 import jaxmeta as jm
 from jaxmeta import plot
+from jaxmeta.demo.dynamics import Trajectory
 from jaxmeta.demo.studies import Result
 
 
@@ -39,11 +40,12 @@ class Quantity(NamedTuple):
 
 def quantities(result: Result) -> Iterator[Quantity]:
     """Energies per atom, forces and, where there are any, stresses of the test set."""
-    frames = [result.frames[system] for system in result.test["system"]]
+    frames, reference = result.test.frames, result.test.targets
     atoms = np.array([len(frame) for frame in frames])
+    zero = float((np.asarray(reference.block(0).values)[:, 0] / atoms).mean())
 
     def energies(tensor: jm.TensorMap) -> np.ndarray:
-        return np.asarray(tensor.block(0).values)[:, 0] / atoms
+        return np.asarray(tensor.block(0).values)[:, 0] / atoms - zero
 
     def forces(tensor: jm.TensorMap) -> np.ndarray:
         return -np.asarray(tensor.block(0).gradient("positions").values)[..., 0]
@@ -57,11 +59,11 @@ def quantities(result: Result) -> Iterator[Quantity]:
         ("energy", "eV/atom", "meV/atom", 1e3, energies),
         ("force", "eV/Å", "meV/Å", 1e3, forces),
     ]
-    if result.reference.block(0).has_gradient("strain"):
+    if reference.block(0).has_gradient("strain"):
         found.append(("stress", "GPa", "GPa", 1.0, stresses))
     for name, unit, error_unit, scale, of in found:
         predictions = {model: of(p) for model, p in result.predictions.items()}
-        yield Quantity(name, unit, error_unit, scale, of(result.reference), predictions)
+        yield Quantity(name, unit, error_unit, scale, of(reference), predictions)
 
 
 def table(result: Result) -> str:
@@ -72,6 +74,11 @@ def table(result: Result) -> str:
         [model, *(f"{q.error(model):.3g}" for q in found)] for model in result.predictions
     ]
     lines.append(["spread of the reference", *(f"{q.spread:.3g}" for q in found)])
+    return _aligned(head, lines)
+
+
+def _aligned(head: list[str], lines: list[list[str]]) -> str:
+    """A table, with the names on the left and the numbers on the right."""
     widths = [max(len(line[i]) for line in (head, *lines)) for i in range(len(head))]
     rows = [
         "  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])])
@@ -97,6 +104,44 @@ def draw(result: Result, path: Path) -> None:
                 axes=axes,
             )
         lower.set_xlim(upper.get_xlim())
-    train, test = len(result.train), len(result.test)
+    train, test = len(result.train.frames), len(result.test.frames)
     figure.suptitle(f"{result.study.title}: {test} structures, trained on {train} others")
+    figure.savefig(path, dpi=150)
+
+
+def dynamics_table(runs: Mapping[str, Sequence[Trajectory]]) -> str:
+    """How well energy and temperature are kept, one line for each run."""
+    head = ["dynamics with", "", "drift (meV/atom/ps)", "energy ± (meV/atom)", "T (K)"]
+    lines = []
+    for model, trajectories in runs.items():
+        for run in trajectories:
+            is_conserved = run.ensemble == "NVE"
+            drift = f"{run.drift:+.3f}" if is_conserved else "–"
+            spread = f"{run.fluctuation:.3f}" if is_conserved else "–"
+            kelvin = f"{run.temperature[len(run.times) // 2 :].mean():.0f}"
+            lines.append([model, run.ensemble, drift, spread, kelvin])
+    return _aligned(head, lines)
+
+
+def draw_dynamics(title: str, runs: Mapping[str, Sequence[Trajectory]], path: Path) -> None:
+    """Energies and temperatures along all runs, as a PNG file."""
+    names = [run.ensemble for run in next(iter(runs.values()))]
+    figure = Figure(figsize=(5.2 * len(names), 6.4), layout="constrained")
+    above, below = figure.subplots(2, len(names), sharex=True, squeeze=False)
+    for column, name in enumerate(names):
+        for colour, (model, trajectories) in zip(plot.COLOURS, runs.items(), strict=False):
+            run, axes = trajectories[column], above[column]
+            scale = 1000 / len(run.frames[0])
+            start = run.total[0]
+            axes.plot(run.times, scale * (run.total - start), color=colour, label=model)
+            axes.plot(
+                run.times, scale * (run.potential - start), color=colour, alpha=0.4, lw=0.8
+            )
+            below[column].plot(run.times, run.temperature, color=colour, lw=0.8)
+        above[column].set_title(f"{name}: total energy, and below it the potential one")
+        above[column].set_ylabel("energy (meV/atom)")
+        below[column].set_ylabel("temperature (K)")
+        below[column].set_xlabel("time (ps)")
+    above[0].legend(frameon=False)
+    figure.suptitle(f"{title}: molecular dynamics")
     figure.savefig(path, dpi=150)
