@@ -249,4 +249,8 @@ def _check_standard(name: str, output: ModelOutput) -> None:
                 f"{list(known.gradients)}",
             )
         )
-    unit_conversion_factor(output.unit, known.unit)  # refuses other dimensions
+    try:
+        unit_conversion_factor(output.unit, known.unit)
+    except InvalidError as error:
+        reason = str(error).splitlines()[-1].strip()
+        raise InvalidError(compose(f"{where} can not have this unit.", reason)) from error
