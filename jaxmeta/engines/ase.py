@@ -117,6 +117,8 @@ class Calculator(calculator.Calculator):
         """What ase calls; results are in `results`."""
         super().calculate(atoms, list(properties), list(system_changes))
         given: Any = self.atoms  # a copy of the structure
+        if not len(given):
+            raise InvalidError(compose(f"{_WHERE}: there are no atoms."))
         batch = self._batch_of(given)
         found = self._run(self._parameters, batch)
         energy, gradient, strain = (np.asarray(each, np.float64) for each in found)

@@ -115,7 +115,8 @@ def rows_of_atoms(batch: Batch, array: Any) -> tuple[Any, Labels | DynamicLabels
     """What an array (atoms, ...) has for atoms with environments, and their samples."""
     if isinstance(batch.atoms, Labels):
         table = [each.samples.values for each in batch.centers.values()]
-        rows = np.sort(batch.atoms._index.find(np.concatenate(table)))
+        none = np.zeros((0, 2), np.int32)
+        rows = np.sort(batch.atoms._index.find(np.concatenate([none, *table])))
         labels = Labels(batch.atoms.names, batch.atoms.values[rows], assume_unique=True)
         return array[rows], labels
     chosen = _chosen(batch)

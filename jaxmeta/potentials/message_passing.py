@@ -171,7 +171,7 @@ class EquivariantMessagePassing(Potential):
         pairs = batch.pairs_within(self.cutoff_radius)
         vectors = batch.vectors(pairs)
         distances = jnp.sqrt(jnp.sum(vectors**2, axis=1))
-        radial = radial_table(self.hypers).astype(vectors.dtype)(distances)
+        radial = radial_table(self.hypers, vectors.dtype)(distances)
         harmonics = math.sqrt(4 * math.pi) * spherical_harmonics(vectors, self.max_angular)
         embedding, layers = in_dtype(vectors.dtype, (self.embedding, self.layers))
         features = {0: embedding[kinds][:, None]}

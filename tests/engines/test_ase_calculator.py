@@ -265,6 +265,12 @@ def test_types_that_are_not_known_are_refused() -> None:
         atoms.get_potential_energy()
 
 
+def test_no_atoms_are_refused() -> None:
+    atoms = ase.Atoms(calculator=Calculator(argon()))
+    with pytest.raises(InvalidError, match="there are no atoms"):
+        atoms.get_potential_energy()
+
+
 def test_a_periodic_axis_needs_a_vector() -> None:
     atoms = ase.Atoms("Ar2", [[0, 0, 0], [0, 0, 4.0]], pbc=True)
     atoms.calc = Calculator(argon())

@@ -175,6 +175,14 @@ def test_parameters_have_derivatives() -> None:
     assert float(both) == pytest.approx(float((up - down) / (2 * h)), rel=1e-8)
 
 
+def test_no_atoms_have_no_energy() -> None:
+    nothing = System(np.zeros((0, 3)), np.zeros(0, int))
+    batch = to_batch(nothing, 6.0)
+    potential = LennardJones(EPSILON, SIGMA, 6.0)
+    assert potential(batch)[0].values.tolist() == [[0.0]]
+    assert potential(batch, per_atom=True)[0].shape == (0, 1)
+
+
 def test_atoms_that_are_not_known_are_refused() -> None:
     with pytest.raises(InvalidError, match="type 6, which it does not know"):
         LennardJones(EPSILON, SIGMA, 6.0)(to_batch(dimer(1.0, (6, 10)), 6.0))
