@@ -14,6 +14,7 @@ from jaxmeta.atomistic._quantities import STRAIN, XYZ
 from jaxmeta.atomistic.batches import Batch
 from jaxmeta.atomistic.batching import ROUNDED, rounded_up, to_batch
 from jaxmeta.atomistic.neighbors.options import NeighborListOptions
+from jaxmeta.atomistic.neighbors.pairs import FAR
 from jaxmeta.atomistic.systems import System
 from jaxmeta.core import Labels, TensorBlock, TensorMap
 from jaxmeta.errors import InvalidError, choices, compose
@@ -71,8 +72,12 @@ class Calculator(abc.ABC):
         """What is computed together: types of centers and of their neighbours."""
 
     @abc.abstractmethod
-    def arrays(self, around: Environments) -> list[Any]:
-        """For each group the values of all its centers, shape (centers, numbers)."""
+    def stacked(self, around: Environments) -> Any:
+        """The values of all centers, shape (centers, groups of one type, numbers).
+
+        In one array: programs with a result for each group take minutes to compile where
+        there are dozens of types.
+        """
 
     @abc.abstractmethod
     def parts(self, group: Group, array: Any) -> Iterator[Part]:
@@ -94,7 +99,8 @@ class Calculator(abc.ABC):
         around = environments(batch, self.cutoff_radius)
         keys, blocks = [], []
         groups = self.groups(around.types)
-        for group, array in zip(groups, self.arrays(around), strict=True):
+        arrays = _of_groups(around.counts, self.stacked(around)) if groups else []
+        for group, array in zip(groups, arrays, strict=True):
             samples = around.samples[around.types.index(group.center)]
             for part in self.parts(group, array):
                 keys.append(part.key)
@@ -151,16 +157,20 @@ class Calculator(abc.ABC):
         batch = to_batch(systems, self.cutoff_radius, room=ROUNDED, dtype=dtype)
         presence = Presence.of(batch, self.cutoff_radius, first)
         groups = self.groups(presence.types)
+        if not groups:
+            return TensorMap(self._keys([]), [])
         keys: list[tuple[int, ...]] = []
         blocks: list[TensorBlock] = []
         found = _gradients(self, batch, presence, asked) if asked else {}
-        for number, array in enumerate(_values(self, batch)):
+        counts = [batch.centers[each].rows.shape[0] for each in presence.types]
+        values = np.asarray(_values(self, batch))
+        for number, array in enumerate(_of_groups(counts, values)):
             rows = presence.rows(groups[number])
             if not len(rows):
                 continue
             samples = presence.labels(groups[number].center, rows)
             of_group = {name: one[number] for name, one in found.items()}
-            for part in self.parts(groups[number], _of_rows(np.asarray(array), rows)):
+            for part in self.parts(groups[number], _of_rows(array, rows)):
                 keys.append(part.key)
                 blocks.append(self._block(groups[number], part, samples, of_group))
         # One transfer for all of them.
@@ -211,8 +221,8 @@ def _gradients(
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def _values(calculator: Any, batch: Batch) -> list[Any]:
-    return calculator.arrays(environments(batch, calculator.cutoff_radius))
+def _values(calculator: Any, batch: Batch) -> Any:
+    return calculator.stacked(environments(batch, calculator.cutoff_radius))
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1, 2))
@@ -220,7 +230,20 @@ def _derivatives(
     calculator: Any, names: tuple[str, ...], sizes: Sizes, batch: Batch, terms: Terms
 ) -> dict[str, Any]:
     around = environments(batch, calculator.cutoff_radius)
+    if not around.vectors.shape[0]:  # pairs that are padding refer to one
+        vectors = jnp.full((1, 3), FAR, around.vectors.dtype)
+        rows = jnp.full(1, around.n_rows, jnp.int32)
+        around = around._replace(vectors=vectors, rows=rows)
     return calculator.derivatives(around, terms, sizes, names)
+
+
+def _of_groups(counts: Sequence[Any], stacked: Any) -> Iterator[Any]:
+    """The values of each group, (centers, numbers), by numbers of centers of each type."""
+    begin = 0
+    for count in counts:
+        of_type = stacked[begin : begin + count]
+        yield from (of_type[:, number] for number in range(stacked.shape[1]))
+        begin = begin + count
 
 
 def _of_rows(array: np.ndarray, rows: np.ndarray) -> np.ndarray:

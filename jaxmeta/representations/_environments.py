@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
@@ -10,6 +10,10 @@ import jax.numpy as jnp
 from jaxmeta.atomistic.batches import Batch
 from jaxmeta.core.labels._dynamic import DynamicLabels
 from jaxmeta.core.labels._labels import Labels
+
+
+# Its square is a number in single precision too.
+_TRACE = 1e-12
 
 
 class Environments(NamedTuple):
@@ -22,7 +26,7 @@ class Environments(NamedTuple):
         rows: int32 of shape (pairs,): the row of the first atom times the number of
             types, plus the position of the type of the second one. Too large for pairs
             that belong to no environment.
-        vectors: (pairs, 3), from first to second atoms.
+        vectors: (pairs, 3), from first to second atoms; none is zero.
         own_types: int32 of shape (rows,): the position of the type of each row.
     """
 
@@ -69,18 +73,30 @@ def environments(batch: Batch, cutoff: float) -> Environments:
         counts,
         tuple(each.samples for each in centers),
         place * len(types) + kind,
-        batch.vectors(pairs),
-        jnp.concatenate(
-            [jnp.full(count, number, jnp.int32) for number, count in enumerate(counts)]
-        ),
+        apart(batch.vectors(pairs)),
+        _joined(jnp.full(count, number, jnp.int32) for number, count in enumerate(counts)),
     )
 
 
 def _places(batch: Batch, rows: Sequence[Any], n_centers: Any) -> Any:
     """Where each atom stands among the centers; `n_centers` if it is none."""
-    order = jnp.concatenate([jnp.asarray(each) for each in rows])
+    order = _joined(jnp.asarray(each) for each in rows)
     places = jnp.full(batch.n_atoms, n_centers, jnp.int32)
     return places.at[order].set(jnp.arange(n_centers, dtype=jnp.int32), mode="drop")
+
+
+def apart(vectors: Any) -> Any:
+    """The same vectors, those of atoms in one place a trace longer, along z.
+
+    A vector of zeros has no direction, and its norm no derivative.
+    """
+    trace = jnp.asarray([0.0, 0.0, _TRACE], vectors.dtype)
+    together = jnp.all(vectors == 0, axis=-1, keepdims=True)
+    return vectors + jnp.where(together, trace[None], jnp.zeros((), vectors.dtype))
+
+
+def _joined(rows: Iterable[Any]) -> Any:
+    return jnp.concatenate([jnp.zeros(0, jnp.int32), *rows])
 
 
 def _positions(types: Any, known: Sequence[int]) -> Any:

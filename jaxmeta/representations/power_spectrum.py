@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, final
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from jaxmeta.core import Labels
@@ -72,19 +73,14 @@ class SoapPowerSpectrum(DensityCalculator):
             for pair in itertools.combinations_with_replacement(types, 2)
         ]
 
-    def arrays(self, around: Environments) -> list[Any]:
-        """The spectra of each group, shape (centers, numbers)."""
+    def stacked(self, around: Environments) -> Any:
+        """The spectra by pair of types, shape (centers, pairs of types, numbers)."""
         coefficients = self.coefficients(around)
         # All pairs of types at once: few programs to compile.
         first, second = np.triu_indices(len(around.types))
-        found = []
-        for center in range(len(around.types)):
-            of_type = around.of_type(coefficients, center)
-            values = invariants(of_type[:, first], of_type[:, second], self.channels)
-            for number, is_own in enumerate(first == second):
-                spectrum = values[:, number]
-                found.append(spectrum if is_own else math.sqrt(2) * spectrum)
-        return found
+        values = invariants(coefficients[:, first], coefficients[:, second], self.channels)
+        twice = np.where(first == second, 1.0, math.sqrt(2))
+        return values * jnp.asarray(twice, values.dtype)[None, :, None]
 
     def parts(self, group: Group, array: Any) -> Iterator[Part]:
         """One block."""

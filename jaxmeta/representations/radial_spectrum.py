@@ -64,14 +64,9 @@ class SoapRadialSpectrum(DensityCalculator):
         """Each type of centers with each type of neighbours."""
         return [Group(center, (neighbor,)) for center in types for neighbor in types]
 
-    def arrays(self, around: Environments) -> list[Any]:
-        """The spectra of each group, shape (centers, numbers)."""
-        coefficients = self.coefficients(around)
-        return [
-            around.of_type(coefficients, center)[:, neighbor]
-            for center in range(len(around.types))
-            for neighbor in range(len(around.types))
-        ]
+    def stacked(self, around: Environments) -> Any:
+        """The spectra by type of neighbours, shape (centers, types, numbers)."""
+        return self.coefficients(around)
 
     def parts(self, group: Group, array: Any) -> Iterator[Part]:
         """One block."""

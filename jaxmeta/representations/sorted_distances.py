@@ -127,6 +127,8 @@ class SortedDistances:
             )
         batch = to_batch(systems, self.cutoff, room=ROUNDED, dtype=dtype)
         around = environments(batch, self.cutoff)
+        if not around.types:
+            return self._map([], [])
         there = self._there(around)
         keys, blocks = [], []
         for key, array in _distances(self, batch).items():

@@ -12,6 +12,7 @@ import numpy as np
 from jaxmeta.core import Labels
 from jaxmeta.representations._calculator import Part
 from jaxmeta.representations._densities import Channels, factors, products
+from jaxmeta.representations._environments import apart
 from jaxmeta.representations._pair_calculator import PairCalculator, Section
 from jaxmeta.representations._pair_rows import PairChoice
 from jaxmeta.representations.spherical_expansion import SphericalExpansion
@@ -88,7 +89,7 @@ class SphericalExpansionByPair(PairCalculator):
         """The coefficients of each pair, shape (pairs, numbers)."""
         channels = self.expansion.channels
         table = self.expansion.table(vectors.dtype)
-        return products(channels, *factors(table, vectors, channels))
+        return products(channels, *factors(table, apart(vectors), channels))
 
     def own(self, dtype: Any) -> Any:
         """Those of the center itself: of degree 0 only."""
