@@ -40,8 +40,9 @@ class Calculator(calculator.Calculator):
     derivative by positions, in eV/angstrom; ``stress``, the derivative by strain over the
     volume, in eV/angstrom³, for structures with a cell of three vectors; ``energies`` of
     atoms, for models that are called with ``per_atom=True`` too, as potentials of
-    `jaxmeta.potentials` are. All of them come from one compiled program, but ``energies``,
-    which has one of its own.
+    `jaxmeta.potentials` are. Energy and forces come from one compiled program; another one
+    has the stress too, and is used from the first time on that it is asked for;
+    ``energies`` have one of their own.
 
     A program is compiled for each list of atoms, and again when the room for pairs is used
     up, which grows by steps of a quarter: in molecular dynamics it is compiled once or
@@ -100,7 +101,11 @@ class Calculator(calculator.Calculator):
         if hasattr(model, "atomic_energies"):
             self.implemented_properties.append("energies")
         self._parameters, static = eqx.partition(model, eqx.is_array)
-        self._run = jax.jit(lambda p, batch: _results(eqx.combine(p, static), batch))
+        self._names: tuple[str, ...] = ("positions",)  # of the gradients that are needed
+        self._run = jax.jit(
+            lambda names, p, batch: _results(eqx.combine(p, static), batch, names),
+            static_argnums=0,
+        )
         self._run_atoms = jax.jit(lambda p, batch: _energies(eqx.combine(p, static), batch))
 
     @property
@@ -119,14 +124,16 @@ class Calculator(calculator.Calculator):
         given: Any = self.atoms  # a copy of the structure
         if not len(given):
             raise InvalidError(compose(f"{_WHERE}: there are no atoms."))
+        if "stress" in properties:  # who asks once will ask again, at every step
+            self._names = ("positions", "strain")
         batch = self._batch_of(given)
-        found = self._run(self._parameters, batch)
-        energy, gradient, strain = (np.asarray(each, np.float64) for each in found)
+        found = self._run(self._names, self._parameters, batch)
+        energy, gradient, *strain = (np.asarray(each, np.float64) for each in found)
         _check_finite(energy, gradient, strain, batch)
         self.results["energy"] = self.results["free_energy"] = float(energy) * self._energy
         self.results["forces"] = -gradient * (self._energy * self._length)
-        if given.cell.rank == 3:
-            stress = strain * (self._energy / given.get_volume())
+        if strain and given.cell.rank == 3:
+            stress = strain[0] * (self._energy / given.get_volume())
             self.results["stress"] = full_3x3_to_voigt_6_stress(stress)
         if "energies" in properties:
             energies = self._run_atoms(self._parameters, batch)
@@ -153,9 +160,9 @@ class Calculator(calculator.Calculator):
         return [NeighborList(one, self._skin, growth=_GROWTH) for one in self._asked]
 
 
-def _results(model: Any, batch: Batch) -> tuple[Any, Any, Any]:
+def _results(model: Any, batch: Batch, names: Sequence[str]) -> list[Any]:
     """The energy, and its derivatives by positions and strain, as arrays."""
-    tensor = evaluate(model, batch, gradients=["positions", "strain"])
+    tensor = evaluate(model, batch, gradients=names)
     if len(tensor) != 1 or tensor[0].shape != (1, 1):
         shapes = [block.shape for block in tensor]
         raise InvalidError(
@@ -165,9 +172,10 @@ def _results(model: Any, batch: Batch) -> tuple[Any, Any, Any]:
                 remedy="give a function that chooses one of them.",
             )
         )
-    gradients = (tensor[0].gradient(name).values for name in ("positions", "strain"))
-    positions, strain = gradients
-    return tensor[0].values[0, 0], positions[..., 0], strain[0, ..., 0]
+    found = [tensor[0].values[0, 0], tensor[0].gradient("positions").values[..., 0]]
+    if "strain" in names:
+        found.append(tensor[0].gradient("strain").values[0, ..., 0])
+    return found
 
 
 def _energies(model: Any, batch: Batch) -> Any:
@@ -227,8 +235,8 @@ def _checked_dtype(given: Any) -> np.dtype:
     return dtype
 
 
-def _check_finite(energy: Any, gradient: Any, strain: Any, batch: Batch) -> None:
-    if np.isfinite(energy) and np.isfinite(gradient).all() and np.isfinite(strain).all():
+def _check_finite(energy: Any, gradient: Any, strain: list[Any], batch: Batch) -> None:
+    if all(np.isfinite(each).all() for each in (energy, gradient, *strain)):
         return
     atoms = np.flatnonzero(~np.isfinite(gradient).all(axis=1))
     listed = ", ".join(map(str, atoms[:10])) or "none"

@@ -84,6 +84,11 @@ def test_results_are_those_of_ase(kind: str, onset: float | None) -> None:
         atoms.pbc = False
     other = atoms.copy()
     atoms.calc, other.calc = Calculator(argon(onset)), of_ase(onset)
+    if kind == "molecule":
+        with pytest.raises(PropertyNotImplementedError):
+            atoms.get_stress()
+    else:
+        np.testing.assert_allclose(atoms.get_stress(), other.get_stress(), atol=1e-13)
     assert atoms.get_potential_energy() == pytest.approx(
         other.get_potential_energy(), abs=1e-12
     )
@@ -92,11 +97,20 @@ def test_results_are_those_of_ase(kind: str, onset: float | None) -> None:
     np.testing.assert_allclose(atoms.get_forces(), other.get_forces(), atol=1e-12)
     energies = atoms.get_potential_energies(), other.get_potential_energies()
     np.testing.assert_allclose(*energies, atol=1e-13)
-    if kind == "molecule":
-        with pytest.raises(PropertyNotImplementedError):
-            atoms.get_stress()
-    else:
-        np.testing.assert_allclose(atoms.get_stress(), other.get_stress(), atol=1e-13)
+
+
+def test_stress_is_computed_from_the_first_time_on_that_it_is_asked_for() -> None:
+    model = Counted(argon())
+    atoms = crystal(1)
+    atoms.calc = Calculator(model)
+    forces = atoms.get_forces()
+    assert "stress" not in atoms.calc.results
+    stress = atoms.get_stress()
+    np.testing.assert_array_equal(atoms.get_forces(), forces)
+    atoms.positions += 0.1  # all atoms together
+    np.testing.assert_allclose(atoms.get_forces(), forces, atol=1e-14)
+    np.testing.assert_allclose(atoms.calc.results["stress"], stress, atol=1e-16)
+    assert model.counts[0] == 2
 
 
 def test_molecular_dynamics_conserves_energy_with_one_program() -> None:
@@ -232,7 +246,9 @@ def test_a_step_costs_less_than_a_millisecond_beside_model_and_list() -> None:
     batch = calculator._batch_of(atoms)
 
     def compiled() -> Any:
-        return jax.block_until_ready(calculator._run(calculator._parameters, batch))
+        return jax.block_until_ready(
+            calculator._run(("positions",), calculator._parameters, batch)
+        )
 
     def best(call: Any) -> float:
         call()
