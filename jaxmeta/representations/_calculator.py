@@ -17,7 +17,7 @@ from jaxmeta.atomistic.batching import ROUNDED, rounded_up, to_batch
 from jaxmeta.atomistic.neighbors.options import NeighborListOptions
 from jaxmeta.atomistic.neighbors.pairs import FAR
 from jaxmeta.atomistic.systems import System
-from jaxmeta.core import Labels, TensorBlock, TensorMap
+from jaxmeta.core import DynamicLabels, Labels, TensorBlock, TensorMap
 from jaxmeta.errors import InvalidError, choices, compose
 from jaxmeta.representations._batchwise import in_batches, joined
 from jaxmeta.representations._environments import Environments, environments
@@ -103,7 +103,7 @@ class Calculator(abc.ABC):
         arrays = _of_groups(around.counts, self.stacked(around)) if groups else []
         for group, array in zip(groups, arrays, strict=True):
             samples = around.samples[around.types.index(group.center)]
-            for part in self.parts(group, array):
+            for part in self.parts(group, without_padding(array, samples)):
                 keys.append(part.key)
                 blocks.append(
                     TensorBlock(part.values, samples, part.components, part.properties)
@@ -236,6 +236,13 @@ def _derivatives(
         rows = jnp.full(1, around.n_rows, jnp.int32)
         around = around._replace(vectors=vectors, rows=rows)
     return calculator.derivatives(around, terms, sizes, names)
+
+
+def without_padding(array: Any, samples: Labels | DynamicLabels) -> Any:
+    """An array (rows, numbers), zero in rows of padding."""
+    if isinstance(samples, Labels):
+        return array
+    return jnp.where(samples.mask[:, None], array, jnp.zeros((), array.dtype))
 
 
 def _of_groups(counts: Sequence[Any], stacked: Any) -> Iterator[Any]:

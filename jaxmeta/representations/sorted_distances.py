@@ -18,6 +18,7 @@ from jaxmeta.atomistic.systems import System
 from jaxmeta.core import PADDING, Labels, TensorBlock, TensorMap
 from jaxmeta.core.labels._arguments import check_bool
 from jaxmeta.errors import InvalidError, InvalidTypeError, compose
+from jaxmeta.representations._calculator import without_padding
 from jaxmeta.representations._environments import Environments, environments
 
 
@@ -96,7 +97,7 @@ class SortedDistances:
         for key, array in self._arrays(around).items():
             keys.append(key)
             samples = around.samples[around.types.index(key[0])]
-            blocks.append(self._block(samples, array))
+            blocks.append(self._block(samples, without_padding(array, samples)))
         return self._map(keys, blocks)
 
     def compute(
