@@ -28,7 +28,7 @@ def add_density(layout: Layout, onto: Any, radial: Any, angular: Any, rows: Any)
         layout: angular momenta and numbers of radial functions.
         onto: shape (rows, numbers), numbers by l, then m, then n.
         radial: shape (pairs, all n of all l).
-        angular: shape (pairs, (l + 1)**2 for the last l).
+        angular: shape ((l + 1)**2 for the last l, pairs): one harmonic after another.
         rows: int32 of shape (pairs,).
 
     Returns:
@@ -67,7 +67,7 @@ def of_factors(layout: Layout, radial: Any, angular: Any, rows: Any, of_sums: An
     Arguments:
         layout: angular momenta and numbers of radial functions.
         radial: shape (pairs, all n of all l).
-        angular: shape (pairs, (l + 1)**2 for the last l).
+        angular: shape ((l + 1)**2 for the last l, pairs): one harmonic after another.
         rows: int32 of shape (pairs,).
         of_sums: shape (rows, numbers).
 

@@ -25,6 +25,7 @@ using Index = std::int64_t;
 
 constexpr int kWidest = 16;  // lanes
 constexpr int kSums = 9;     // vectors that are added up side by side
+constexpr Index kBlock = 128;  // pairs whose harmonics fit into the first cache
 
 template <class T, int W>
 struct Lanes {
@@ -96,6 +97,23 @@ class Rows {
   std::vector<T> copy_;
 };
 
+// A block of `count` columns of a matrix (rows, stride) as rows of `width` numbers, and back.
+template <class T>
+void FromColumns(const T* columns, Index stride, Index rows, Index count, Index width,
+                 T* to) {
+  for (Index row = 0; row < rows; ++row) {
+    for (Index i = 0; i < count; ++i) to[i * width + row] = columns[row * stride + i];
+  }
+}
+
+template <class T>
+void ToColumns(const T* from, Index stride, Index rows, Index count, Index width,
+               T* columns) {
+  for (Index row = 0; row < rows; ++row) {
+    for (Index i = 0; i < count; ++i) columns[row * stride + i] = from[i * width + row];
+  }
+}
+
 // The end of the pairs from `begin` on that have one row.
 Index EndOfRun(const std::int32_t* rows, Index begin, Index count) {
   Index end = begin + 1;
@@ -107,14 +125,13 @@ Index EndOfRun(const std::int32_t* rows, Index begin, Index count) {
 
 // Adds the sums of radial times angular for M of the harmonics of one channel.
 template <class T, int W, int M>
-void AddProducts(const Rows<T>& radial, const Rows<T>& angular, Index begin, Index end,
-                 Index begin_n, Index begin_m, Index lanes, Index stride, T* onto) {
+void AddProducts(const Rows<T>& radial, Index begin, Index end, Index begin_n,
+                 const T* angular, Index width, Index lanes, Index stride, T* onto) {
   using L = Lanes<T, W>;
   typename L::Vector sums[M] = {};
-  for (Index pair = begin; pair < end; ++pair) {
+  for (Index pair = begin; pair < end; ++pair, angular += width) {
     const auto r = L::Load(radial[pair] + begin_n);
-    const T* y = angular[pair] + begin_m;
-    for (int m = 0; m < M; ++m) sums[m] += r * y[m];
+    for (int m = 0; m < M; ++m) sums[m] += r * angular[m];
   }
   for (int m = 0; m < M; ++m) {
     T found[W];
@@ -133,7 +150,7 @@ void AddSome(Index count, Arguments&&... arguments) {
 }
 
 template <class T>
-void AddDensity(const Channels& channels, const Rows<T>& radial, const Rows<T>& angular,
+void AddDensity(const Channels& channels, const Rows<T>& radial, const T* angular,
                 Index begin, Index end, T* onto) {
   for (const Channel& c : channels.all) {
     WithLanes(c.n, [&](auto width) {
@@ -141,8 +158,8 @@ void AddDensity(const Channels& channels, const Rows<T>& radial, const Rows<T>& 
       for (Index n = 0; n < c.n; n += W) {
         const Index lanes = std::min<Index>(W, c.n - n);
         for (Index m = 0; m < c.m; m += kSums) {
-          AddSome<T, W>(std::min<Index>(kSums, c.m - m), radial, angular, begin, end,
-                        c.begin_n + n, c.begin_m + m, lanes, c.n,
+          AddSome<T, W>(std::min<Index>(kSums, c.m - m), radial, begin, end, c.begin_n + n,
+                        angular + c.begin_m + m, channels.angular, lanes, c.n,
                         onto + c.begin + m * c.n + n);
         }
       }
@@ -160,14 +177,18 @@ ffi::Error Density(ffi::BufferR2<D> onto, ffi::BufferR2<D> radial,
   T* to = sums->typed_data();
   if (to != onto.typed_data()) std::copy_n(onto.typed_data(), onto.element_count(), to);
   const Rows<T> r(radial.typed_data(), pairs, channels.radial);
-  const Rows<T> y(angular.typed_data(), pairs, channels.angular);
   const std::int32_t* row = rows.typed_data();
-  for (Index begin = 0; begin < pairs;) {
-    const Index end = EndOfRun(row, begin, pairs);
-    if (row[begin] >= 0 && row[begin] < n_rows) {
-      AddDensity(channels, r, y, begin, end, to + row[begin] * channels.size);
+  std::vector<T> y(kBlock * channels.angular);
+  for (Index block = 0; block < pairs; block += kBlock) {
+    const Index last = std::min(block + kBlock, pairs);
+    FromColumns(angular.typed_data() + block, pairs, channels.angular, last - block,
+                channels.angular, y.data());
+    for (Index begin = block, end; begin < last; begin = end) {
+      end = EndOfRun(row, begin, last);
+      if (row[begin] < 0 || row[begin] >= n_rows) continue;
+      AddDensity(channels, r, y.data() + (begin - block) * channels.angular, begin, end,
+                 to + row[begin] * channels.size);
     }
-    begin = end;
   }
   return ffi::Error::Success();
 }
@@ -205,6 +226,16 @@ void Transpose(const Channels& channels, const T* row, std::vector<T>& into) {
   }
 }
 
+// The cotangents of the factors of one pair: of its radial functions and harmonics.
+template <class T>
+void PullPair(const Channels& channels, const T* sums, const T* turned, const T* radial,
+              const T* angular, T* of_radial, T* of_angular) {
+  for (const Channel& c : channels.all) {
+    ContractAll(sums + c.begin, angular + c.begin_m, c.m, c.n, c.n, of_radial + c.begin_n);
+    ContractAll(turned + c.begin, radial + c.begin_n, c.n, c.m, c.m, of_angular + c.begin_m);
+  }
+}
+
 template <ffi::DataType D>
 ffi::Error Pullback(ffi::BufferR2<D> radial, ffi::BufferR2<D> angular,
                     ffi::BufferR1<ffi::S32> rows, ffi::BufferR2<D> of_sums,
@@ -213,32 +244,33 @@ ffi::Error Pullback(ffi::BufferR2<D> radial, ffi::BufferR2<D> angular,
   using T = ffi::NativeType<D>;
   const Channels channels(layout);
   const Index pairs = rows.element_count(), n_rows = of_sums.dimensions()[0];
+  const Index width = channels.angular, wide = width + kWidest;
   const Rows<T> sums(of_sums.typed_data(), n_rows, channels.size);
   const std::int32_t* row = rows.typed_data();
-  std::vector<T> turned(channels.size + kWidest);
-  std::vector<T> r(channels.radial + kWidest), y(channels.angular + kWidest);
-  for (Index begin = 0; begin < pairs;) {
-    const Index end = EndOfRun(row, begin, pairs);
-    const bool is_there = row[begin] >= 0 && row[begin] < n_rows;
-    std::fill(r.begin(), r.end(), T(0));
-    std::fill(y.begin(), y.end(), T(0));
-    if (is_there) Transpose(channels, sums[row[begin]], turned);
-    for (Index pair = begin; pair < end; ++pair) {
-      const T* found = is_there ? sums[row[begin]] : nullptr;
-      for (const Channel& c : channels.all) {
-        if (!is_there) break;
-        ContractAll(found + c.begin, angular.typed_data() + pair * channels.angular +
-                    c.begin_m, c.m, c.n, c.n, r.data() + c.begin_n);
-        ContractAll(turned.data() + c.begin, radial.typed_data() + pair * channels.radial +
-                    c.begin_n, c.n, c.m, c.m, y.data() + c.begin_m);
+  std::vector<T> turned(channels.size + kWidest), r(channels.radial + kWidest);
+  std::vector<T> y(kBlock * width), of_y(kBlock * wide);
+  for (Index block = 0; block < pairs; block += kBlock) {
+    const Index last = std::min(block + kBlock, pairs), count = last - block;
+    FromColumns(angular.typed_data() + block, pairs, width, count, width, y.data());
+    std::fill(of_y.begin(), of_y.end(), T(0));
+    for (Index begin = block, end; begin < last; begin = end) {
+      end = EndOfRun(row, begin, last);
+      const bool is_there = row[begin] >= 0 && row[begin] < n_rows;
+      if (is_there) Transpose(channels, sums[row[begin]], turned);
+      std::fill(r.begin(), r.end(), T(0));
+      for (Index pair = begin; pair < end; ++pair) {
+        T* to = of_y.data() + (pair - block) * wide;
+        if (is_there) {
+          PullPair(channels, sums[row[begin]], turned.data(),
+                   radial.typed_data() + pair * channels.radial,
+                   y.data() + (pair - block) * width, r.data(), to);
+        }
+        for (Index gap : channels.gaps) to[gap] = T(0);
+        std::copy_n(r.data(), channels.radial,
+                    of_radial->typed_data() + pair * channels.radial);
       }
-      for (Index gap : channels.gaps) y[gap] = T(0);
-      std::copy_n(r.data(), channels.radial,
-                  of_radial->typed_data() + pair * channels.radial);
-      std::copy_n(y.data(), channels.angular,
-                  of_angular->typed_data() + pair * channels.angular);
     }
-    begin = end;
+    ToColumns(of_y.data(), pairs, width, count, wide, of_angular->typed_data() + block);
   }
   return ffi::Error::Success();
 }
@@ -246,11 +278,13 @@ ffi::Error Pullback(ffi::BufferR2<D> radial, ffi::BufferR2<D> angular,
 // Explicit gradients ---------------------------------------------------------------------
 
 // What pairs are made of, and the derivatives of that by their vectors: radial functions,
-// their slopes along the direction, harmonics and their slopes along x, y, z.
+// their slopes along the direction, harmonics (l, m) and their slopes along x, y, z. What
+// comes as columns, the numbers of one harmonic side by side, is turned into rows.
 template <class T>
 struct Factors {
-  Rows<T> radial, slopes, directions, angular, of_angular;
-  Index count;
+  Rows<T> radial, slopes, directions;
+  Index count, width;
+  std::vector<T> harmonics;
 
   template <class R, class S, class V, class Y, class Z>
   Factors(const Channels& channels, const R& radial, const S& slopes, const V& directions,
@@ -258,9 +292,22 @@ struct Factors {
       : radial(radial.typed_data(), radial.dimensions()[0], channels.radial),
         slopes(slopes.typed_data(), radial.dimensions()[0], channels.radial),
         directions(directions.typed_data(), radial.dimensions()[0], 3),
-        angular(angular.typed_data(), radial.dimensions()[0], channels.angular),
-        of_angular(of_angular.typed_data(), radial.dimensions()[0], 3 * channels.angular),
-        count(radial.dimensions()[0]) {}
+        count(radial.dimensions()[0]),
+        width(channels.angular),
+        harmonics(count * 4 * width) {
+    for (Index begin = 0; begin < count; begin += kBlock) {
+      const Index size = std::min(kBlock, count - begin);
+      T* to = harmonics.data() + begin * 4 * width;
+      FromColumns(angular.typed_data() + begin, count, width, size, 4 * width, to);
+      FromColumns(of_angular.typed_data() + begin, count, 3 * width, size, 4 * width,
+                  to + width);
+    }
+  }
+
+  const T* angular(Index pair) const { return harmonics.data() + pair * 4 * width; }
+  const T* of_angular(Index pair, int axis) const {
+    return angular(pair) + (1 + axis) * width;
+  }
 };
 
 // Which pair adds to which rows: the columns of a table of terms.
@@ -345,9 +392,9 @@ void AddSlopes(const Terms& terms, const Factors<T>& factors, const T* vectors,
 // stored in ascending order, so that lanes that are too many are overwritten.
 template <class T>
 void DensitySlopes(const Channels& channels, const Factors<T>& factors, Index pair, T* to) {
-  const T* y = factors.angular[pair];
+  const T* y = factors.angular(pair);
   for (int a = 0; a < 3; ++a) {
-    const T* of_y = factors.of_angular[pair] + a * channels.angular;
+    const T* of_y = factors.of_angular(pair, a);
     const T along = factors.directions[pair][a];
     for (const Channel& c : channels.all) {
       WithLanes(c.n, [&](auto width) {
@@ -418,12 +465,12 @@ class SpectrumSlopes {
       const T* slopes = factors_.slopes[pair];
       for (Index n = 0; n < channels_.radial; ++n) of_left_[a][n] = along * slopes[n];
     }
-    const T *y = factors_.angular[pair], *of_y = factors_.of_angular[pair];
+    const T* y = factors_.angular(pair);
     for (const Channel& c : channels_.all) {
       const T factor = weight * T((c.l % 2 ? -1 : 1) / std::sqrt(2.0 * c.l + 1));
       Along(c, density, y + c.begin_m, factor, right_.data());
       for (int a = 0; a < 3; ++a) {
-        Along(c, density, of_y + a * channels_.angular + c.begin_m, factor,
+        Along(c, density, factors_.of_angular(pair, a) + c.begin_m, factor,
               of_right_[a].data());
       }
     }

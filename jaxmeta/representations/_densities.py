@@ -96,7 +96,7 @@ class NativeDensity(SumFunction):
         self, table: RadialTable, rows: Any, vectors: Any, _: Any, onto: Any
     ) -> tuple[None, Any]:
         """Nothing that stays with pairs, and sums (rows, channels.size)."""
-        radial, angular = factors(table, vectors, self.channels)
+        radial, angular = _factors(table, vectors, self.channels)
         return None, add_density(self.channels.radial, onto, radial, angular, rows)
 
     def zeros(self, table: RadialTable, vectors: Any, _: Any, n_rows: Any) -> Any:
@@ -113,7 +113,13 @@ class NativeDensity(SumFunction):
 
 
 def factors(table: RadialTable, vectors: Any, channels: Channels) -> tuple[Any, Any]:
-    """Radial functions (pairs, all n of all l) and harmonics (pairs, all m of all l).
+    """Radial functions (pairs, all n of all l) and harmonics (pairs, all m of all l)."""
+    radial, angular = _factors(table, vectors, channels)
+    return radial, angular.T
+
+
+def _factors(table: RadialTable, vectors: Any, channels: Channels) -> tuple[Any, Any]:
+    """The same, harmonics as columns: (all m of all l, pairs).
 
     Without the barriers a processor would work both out again for each of their products.
     """
@@ -121,7 +127,7 @@ def factors(table: RadialTable, vectors: Any, channels: Channels) -> tuple[Any, 
     radial = alone(table(jnp.sqrt(jnp.sum(vectors**2, axis=-1))))
     x, y, z = alone(vectors.T)
     columns = spherical_harmonics_columns(x, y, z, channels.max_angular)
-    return radial, alone(jnp.stack(columns)).T
+    return radial, alone(jnp.stack(columns))
 
 
 def products(channels: Channels, radial: Any, angular: Any) -> Any:

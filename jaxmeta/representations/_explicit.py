@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxmeta.atomistic.neighbors.pairs import FAR
+from jaxmeta.native.choice import in_use
 from jaxmeta.representations._gradient_rows import Sizes, Terms
 
 
@@ -27,7 +28,8 @@ def explicit_gradients(
     """Sums of derivatives by vectors, with respect to positions and strains.
 
     Arguments:
-        function: the derivatives of what a term adds to the values.
+        function: the derivatives of what a term adds to the values. Where it has a method
+            `native`, this gives both sums by native kernels.
         vectors: of all pairs, shape (pairs, 3).
         terms: which pairs there are, and where they add to, padded.
         sizes: how many rows of gradients there are.
@@ -37,6 +39,9 @@ def explicit_gradients(
         ``positions`` of shape (sizes.rows, 3, numbers), ``strain`` of shape
         (sizes.samples, 3, 3, numbers).
     """
+    native = getattr(function, "native", None)
+    if native is not None and in_use(vectors.dtype):
+        return _by_kernels(native, vectors, terms, sizes, names)
     size = min(_PIECE.get(jax.default_backend(), _LARGE), terms.pair.shape[0])
     shapes = {"positions": (sizes.rows, 3), "strain": (sizes.samples, 3, 3)}
     one = jax.tree.map(lambda column: column[:1], terms)
@@ -52,6 +57,21 @@ def explicit_gradients(
 
     pieces = jax.tree.map(lambda column: _cut(column, size), terms)
     return jax.lax.scan(of_piece, sums, pieces)[0]
+
+
+def _by_kernels(
+    native: Callable[..., tuple[Any, Any]],
+    vectors: Any,
+    terms: Terms,
+    sizes: Sizes,
+    names: Sequence[str],
+) -> dict[str, Any]:
+    """Both sums at once; what was not asked for has no rows."""
+    rows = sizes.rows if "positions" in names else 0
+    samples = sizes.samples if "strain" in names else 0
+    positions, strain = native(vectors, terms, Sizes(rows, samples))
+    found = {"positions": positions, "strain": strain}
+    return {name: found[name] for name in names}
 
 
 def _add_to_positions(total: Any, slopes: Any, _: Any, piece: Terms) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from typing import Any, NamedTuple
 
@@ -9,8 +10,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxmeta.native.rows import PairFactors, density_rows, spectrum_rows
 from jaxmeta.representations._densities import Channels
-from jaxmeta.representations._gradient_rows import Terms
+from jaxmeta.representations._gradient_rows import Sizes, Terms
 from jaxmeta.representations.harmonics import spherical_harmonics_columns
 from jaxmeta.representations.radial.table import RadialTable
 
@@ -33,10 +35,28 @@ class Factors(NamedTuple):
 
 def factors_with_slopes(table: RadialTable, vectors: Any, channels: Channels) -> Factors:
     """All factors, each worked out once: see `factors` of the densities."""
+    found = pair_factors(table, vectors, channels)
+    return Factors(
+        found.radial,
+        found.angular.T,
+        found.slopes[:, None, :] * found.directions[:, :, None],
+        jnp.transpose(found.of_angular, (2, 0, 1)),
+    )
+
+
+def pair_factors(table: RadialTable, vectors: Any, channels: Channels) -> PairFactors:
+    """The same for native kernels, which turn columns into rows by themselves."""
     alone = jax.lax.optimization_barrier
     lengths = jnp.sqrt(jnp.sum(vectors**2, axis=-1))
     radial, slope = table.with_derivative(lengths)
     directions = vectors / jnp.where(lengths == 0, 1, lengths)[:, None]
+    values, slopes = _harmonics(vectors, channels)
+    return PairFactors(alone(radial), alone(slope), directions, values, slopes)
+
+
+def _harmonics(vectors: Any, channels: Channels) -> tuple[Any, Any]:
+    """Harmonics (all m of all l, pairs), and derivatives (3, all m of all l, pairs)."""
+    alone = jax.lax.optimization_barrier
     x, y, z = alone(vectors.T)
 
     def harmonics(x: Any, y: Any, z: Any) -> Any:
@@ -45,12 +65,55 @@ def factors_with_slopes(table: RadialTable, vectors: Any, channels: Channels) ->
     one, none = jnp.ones_like(x), jnp.zeros_like(x)
     along = [(one, none, none), (none, one, none), (none, none, one)]
     slopes = [jax.jvp(harmonics, (x, y, z), axis)[1] for axis in along]
-    return Factors(
-        alone(radial),
-        alone(harmonics(x, y, z)).T,
-        alone(slope)[:, None, :] * directions[:, :, None],
-        jnp.transpose(alone(jnp.stack(slopes)), (2, 0, 1)),
-    )
+    return alone(harmonics(x, y, z)), alone(jnp.stack(slopes))
+
+
+@dataclasses.dataclass(frozen=True)
+class DensityTerms:
+    """What neighbours add to gradients of densities.
+
+    Arguments:
+        table: the radial integrals.
+        channels: how densities are laid out.
+    """
+
+    table: RadialTable
+    channels: Channels
+
+    def __call__(self, vectors: Any, _: Terms) -> Any:
+        """Derivatives, shape (pairs, 3, channels.size)."""
+        return density_slopes(self.table, self.channels, vectors)
+
+    def native(self, vectors: Any, terms: Terms, sizes: Sizes) -> tuple[Any, Any]:
+        """Their sums, by native kernels."""
+        found = pair_factors(self.table, vectors, self.channels)
+        return density_rows(self.channels.radial, found, vectors, terms, sizes)
+
+
+@dataclasses.dataclass(frozen=True)
+class SpectrumTerms:
+    """What neighbours add to gradients of power spectra.
+
+    Arguments:
+        table: the radial integrals.
+        channels: how densities are laid out.
+        densities: of all centers and types, shape (rows, channels.size).
+    """
+
+    table: RadialTable
+    channels: Channels
+    densities: Any
+
+    def __call__(self, vectors: Any, terms: Terms) -> Any:
+        """Derivatives, shape (pairs, 3, properties)."""
+        others = self.densities.at[terms.other].get(mode="fill", fill_value=0)
+        return spectrum_slopes(self.table, self.channels, vectors, others, terms)
+
+    def native(self, vectors: Any, terms: Terms, sizes: Sizes) -> tuple[Any, Any]:
+        """Their sums, by native kernels."""
+        layout = self.channels.radial
+        found = pair_factors(self.table, vectors, self.channels)
+        return spectrum_rows(layout, found, vectors, self.densities, terms, sizes)
 
 
 def density_slopes(table: RadialTable, channels: Channels, vectors: Any) -> Any:

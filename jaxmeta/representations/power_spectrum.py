@@ -21,7 +21,7 @@ from jaxmeta.representations._explicit import explicit_gradients
 from jaxmeta.representations._gradient_rows import Sizes, Terms
 from jaxmeta.representations._power import invariants
 from jaxmeta.representations._presence import Group
-from jaxmeta.representations._slopes import spectrum_slopes
+from jaxmeta.representations._slopes import SpectrumTerms
 
 
 @final
@@ -92,11 +92,7 @@ class SoapPowerSpectrum(DensityCalculator):
         """Those of the spectra: of one density times the other one."""
         table = self.table(around.vectors.dtype)
         coefficients = self.coefficients(around).reshape(-1, self.channels.size)
-
-        def function(vectors: Any, these: Terms) -> Any:
-            others = coefficients.at[these.other].get(mode="fill", fill_value=0)
-            return spectrum_slopes(table, self.channels, vectors, others, these)
-
+        function = SpectrumTerms(table, self.channels, coefficients)
         return explicit_gradients(function, around.vectors, terms, sizes, names)
 
 

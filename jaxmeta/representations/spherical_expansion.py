@@ -16,7 +16,7 @@ from jaxmeta.representations._environments import Environments
 from jaxmeta.representations._explicit import explicit_gradients
 from jaxmeta.representations._gradient_rows import Sizes, Terms
 from jaxmeta.representations._presence import Group
-from jaxmeta.representations._slopes import density_slopes
+from jaxmeta.representations._slopes import DensityTerms
 
 
 @final
@@ -94,11 +94,7 @@ class SphericalExpansion(DensityCalculator):
         self, around: Environments, terms: Terms, sizes: Sizes, names: Sequence[str]
     ) -> dict[str, Any]:
         """Those of the coefficients."""
-        table = self.table(around.vectors.dtype)
-
-        def function(vectors: Any, _: Terms) -> Any:
-            return density_slopes(table, self.channels, vectors)
-
+        function = DensityTerms(self.table(around.vectors.dtype), self.channels)
         return explicit_gradients(function, around.vectors, terms, sizes, names)
 
 
