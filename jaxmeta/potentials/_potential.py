@@ -22,11 +22,13 @@ ENERGY = Labels.range("energy", 1)
 class Potential(eqx.Module):
     """A function from batches of systems to their energies, as sums over atoms.
 
-    A pytree whose leaves are its parameters. Called with a `Batch` it gives a map with one
-    block: key ``_``, samples ``system``, property ``energy``; with ``per_atom=True`` the
-    samples are ``system, atom``. Forces and stresses are those of
-    `jaxmeta.atomistic.evaluate`. Of selected atoms (`Batch.select`) only their own energies
-    count. A subclass has `cutoff_radius` and `atomic_energies`.
+    A pytree whose leaves are its parameters: in compiled functions it is an argument, as in
+    ``jax.jit(lambda potential, batch: potential(batch))``.
+
+    Called with a `Batch` it gives a map with one block: key ``_``, samples ``system``,
+    property ``energy``; with ``per_atom=True`` the samples are ``system, atom``. Forces and
+    stresses are those of `jaxmeta.atomistic.evaluate`. Of selected atoms (`Batch.select`)
+    only their own energies count. A subclass has `cutoff_radius` and `atomic_energies`.
     """
 
     @property

@@ -13,7 +13,6 @@ from potential_cases import (
     Case,
     check_derivatives,
     check_labels,
-    check_padding,
     check_symmetries,
     structures,
 )
@@ -66,7 +65,7 @@ def case(systems) -> Case:
     return Case(with_random_weights(systems), systems)
 
 
-SHORT = (check_labels, check_derivatives, check_symmetries, check_padding)
+SHORT = (check_labels, check_derivatives, check_symmetries)
 LONG = [pytest.param(check, marks=pytest.mark.long) for check in ALL if check not in SHORT]
 
 
