@@ -56,12 +56,12 @@ class Waves(NamedTuple):
 
 
 def k_vectors(where: str, batch: Batch, limit: float) -> KVectors:
-    """All waves that are longer than no other unit than the limit allows.
+    """All waves with wave numbers below a limit, one of each two that are opposite.
 
     Raises:
         MissingError: in traced functions, where cells are not known.
-        InvalidError: for systems that are not periodic along all three axes, and too many
-            waves.
+        InvalidError: for systems that are not periodic along all three axes, and for too
+            many waves, or none.
     """
     given = (batch.cells, batch.pbc, batch.systems.values, batch.owners)
     if any(isinstance(each, Tracer) for each in given):
@@ -117,7 +117,16 @@ def _half_sphere(where: str, cell: np.ndarray, limit: float) -> np.ndarray:
     steps = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
     steps = steps[count // 2 + 1 :]  # the middle one is zero
     squares = ((steps @ (2 * np.pi * np.linalg.inv(cell).T)) ** 2).sum(axis=1)
-    return steps[squares < limit**2]
+    found = steps[squares < limit**2]
+    if not len(found):
+        raise InvalidError(
+            compose(
+                f"{where}: there is no wave below the k_cutoff.",
+                f"it is {limit}, the cell {cell.tolist()}",
+                remedy="give a larger k_cutoff, or repeat the cell.",
+            )
+        )
+    return found
 
 
 def _atoms_of(batch: Batch, owners: np.ndarray) -> np.ndarray:

@@ -127,6 +127,8 @@ class LodeSphericalExpansion:
             MissingError: without `k_vectors`, where cells are traced.
         """
         found = self.k_vectors(batch) if k_vectors is None else k_vectors
+        if not batch.centers:
+            return self._map([], [])
         arrays = self._coefficients(batch, found)
         types = sorted(batch.centers)
         keys, blocks = [], []
@@ -167,6 +169,8 @@ class LodeSphericalExpansion:
         _check_gradients(asked)
         batch = to_batch(systems, room=ROUNDED, dtype=dtype)
         found = self.k_vectors(batch)
+        if not batch.centers:
+            return self._map([], [])
         values = np.asarray(_values(self, batch, found))
         slopes = np.asarray(_slopes(self, batch, found)) if asked else None
         keys, blocks = [], []

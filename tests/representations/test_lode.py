@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from representations.dimers import peer as featomic
 from representations.featomic_peer import assert_close, crystal, here
-from representations.structures import frames, hypers
+from representations.structures import frames
 from scipy.integrate import quad
 
 import jaxmeta as jm
@@ -21,10 +21,9 @@ from jaxmeta import Labels
 from jaxmeta.atomistic import System, to_batch
 from jaxmeta.errors import InvalidError, MissingError
 from jaxmeta.interop.ase import to_systems
-from jaxmeta.representations import LodeSphericalExpansion, SphericalExpansion
+from jaxmeta.representations import LodeSphericalExpansion
 from jaxmeta.representations._hypers import SmearedPowerLaw
 from jaxmeta.representations._power_law import transformed, transformed_at_zero
-from jaxmeta.representations.clebsch_gordan import power_spectrum
 from jaxmeta.representations.radial._lode import density_at
 from jaxmeta.representations.radial._primitives import orthonormal
 
@@ -75,17 +74,12 @@ def test_featomic(exponent: int) -> None:
 
 
 def test_files_of_long_range(data_folder: Path) -> None:
-    """The expansion by itself, and times a short-range one, with gradients."""
+    """A file of featomic; its products with short range are beside those of spectra."""
     given = lode(1, 2, smearing=1.2)
     given["basis"]["radial"] = {"type": "Gto", "max_radial": 2, "radius": 4.0}
     systems = to_systems(frames("lithium"))
     far = LodeSphericalExpansion(**given).compute(systems, gradients=["positions"])
     assert_close(far, jm.load(data_folder / "feat_lode_li3ps4_2_pos.mts"), 1e-12)
-    near = SphericalExpansion(**hypers(4.0, 2, 2))
-    near = near.compute(systems[:1], gradients=["positions"])
-    far = jm.slice(far, "samples", Labels("system", [[0]]))
-    expected = jm.load(data_folder / "feat_ps_soap_x_lode_li3ps4_1_pos.mts")
-    assert_close(power_spectrum(near, far), expected, 1e-12)
 
 
 @pytest.mark.long
@@ -221,6 +215,26 @@ def test_selected_centers_and_single_precision() -> None:
         np.testing.assert_allclose(
             np.asarray(mine.values)[np.array(rows)], block.values, rtol=0, atol=3e-6
         )
+
+
+def test_few_atoms_and_no_waves() -> None:
+    """No atoms; an atom alone; a cell into which no wave fits, as featomic refuses."""
+    expansion = LodeSphericalExpansion(**lode(4, 1))
+    nothing = System(np.zeros((0, 3)), np.zeros(0, int), 4.0 * np.eye(3), pbc=True)
+    assert len(expansion.compute(nothing, gradients=["positions"])) == 0
+    assert len(expansion(to_batch(nothing))) == 0
+    large, tiny = (
+        System(np.zeros((1, 3)), [1], size * np.eye(3), pbc=True) for size in (4.0, 0.5)
+    )
+    alone, beside = (
+        expansion.compute(systems, gradients=["positions"])
+        for systems in (large, [nothing, large])
+    )
+    for one, other in zip(alone.blocks(), beside.blocks(), strict=True):
+        np.testing.assert_allclose(one.values, other.values, rtol=0, atol=1e-14)
+        assert not np.any(one.gradient("positions").values)
+    with pytest.raises(InvalidError, match="there is no wave below the k_cutoff"):
+        expansion.compute(tiny)
 
 
 # Faults ---------------------------------------------------------------------------------
