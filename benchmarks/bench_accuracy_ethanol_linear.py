@@ -6,8 +6,8 @@ left out. Allowed are the errors of the same features of featomic with a ridge r
 of numpy, rounded up, and ten seconds for everything from the file to the errors, with
 all compilation, without imports.
 
-Data: C. Chmiela, Sci. Adv. 3, e1603015 (2017) in the revision of Christensen and von
-Lilienfeld (2020), a hundred of them as metatrain has them; in kcal/mol and angstrom.
+Data: rMD17, Christensen and von Lilienfeld, Mach. Learn.: Sci. Technol. 1, 045018
+(2020), a hundred of its structures as metatrain has them; in kcal/mol and angstrom.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A sparse Gaussian process of ethanol from 791 molecules, judged by 200 others.
+"""A sparse Gaussian process of ethanol from 790 molecules, judged by 200 others.
 
 Molecules that are there twice, or in the smaller set that the other potentials of ethanol
 have, are left out; the last 200 are for testing. Kernels are squares of scalar products
@@ -6,7 +6,7 @@ of normalised power spectra, with all environments of every second molecule for 
 The penalty is the best one for every fourth molecule of those for training, left out.
 What spectra look like was chosen in the same way, with fewer molecules.
 
-Data: M. Christensen and O. A. von Lilienfeld, Mach. Learn.: Sci. Technol. 1, 045018
+Data: A. S. Christensen and O. A. von Lilienfeld, Mach. Learn.: Sci. Technol. 1, 045018
 (2020); in kcal/mol and angstrom.
 """
 
