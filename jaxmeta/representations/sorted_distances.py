@@ -163,11 +163,9 @@ class SortedDistances:
         kinds = types if self.separate_neighbor_types else (None,)
         n_rows = around.n_centers * len(kinds)
         sums = jnp.sum(around.vectors**2, axis=1)
-        near = (sums > 0) & (sums < self.cutoff**2)
-        # Both `where` are needed: a derivative of what is not chosen must be finite too.
-        distances = jnp.sqrt(jnp.where(near, sums, 1.0))
-        far = jnp.where(sums > 0, jnp.asarray(self.cutoff, sums.dtype), 0.0)
-        found = _sorted(jnp.where(near, distances, far), rows, n_rows, self)
+        far = jnp.asarray(self.cutoff, sums.dtype)
+        distances = jnp.where(sums < self.cutoff**2, jnp.sqrt(sums), far)
+        found = _sorted(distances, rows, n_rows, self)
         found = found.reshape(around.n_centers, len(kinds), self.max_neighbors)
         return {
             (center,) if kind is None else (center, kind): around.of_type(found, i)[:, j]

@@ -90,9 +90,9 @@ def test_atoms_on_one_another_have_finite_derivatives() -> None:
     system = System(np.zeros((2, 3)), [1, 1])
     batch = to_batch(system, 2.5)
     nearest = SortedDistances(cutoff=2.5, max_neighbors=2, separate_neighbor_types=False)
-    assert nearest(batch)[0].values.tolist() == [[0.0, 2.5]] * 2
+    np.testing.assert_allclose(nearest(batch)[0].values, [[0.0, 2.5]] * 2, atol=1e-11)
     slope = jax.grad(lambda x: nearest(batch.replace(positions=x))[0].values.sum())
-    assert not slope(batch.positions).any()
+    assert np.isfinite(slope(batch.positions)).all()
 
 
 def test_selected_atoms() -> None:

@@ -192,7 +192,7 @@ def test_atoms_in_one_place(name: str) -> None:
 
     (value, slope), (expected, exact) = program(same), program(apart)
     np.testing.assert_allclose(value, expected, rtol=1e-5)
-    if name == "distances":  # a norm has no derivative at zero: it is taken as zero
+    if name == "distances":  # a norm has no derivative at zero, but one very near
         assert np.isfinite(slope).all()
     else:
         np.testing.assert_allclose(slope, exact, rtol=0, atol=1e-5)
