@@ -102,6 +102,8 @@ class Batch(eqx.Module):
         Values: ``positions[second] - positions[first] + shifts @ cell``, with the cell of
         their system. Pairs that are padding get a constant vector, outside any cutoff.
         """
+        if len(self.cells) == 1:  # nothing to look up
+            return pairs.vectors(self.positions, self.cells[0])
         owners = jnp.asarray(self.owners)
         return pairs.vectors(self.positions, self.cells, owners)
 

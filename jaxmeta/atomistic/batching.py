@@ -95,8 +95,10 @@ def rounded_up(rows: int, factor: float = 1.2) -> int:
     """The next power of the factor, from 8 on, that is at least as large."""
     if rows == 0:
         return 0
-    power = max(0, math.ceil(math.log(rows / 8) / math.log(factor) - 1e-9))
-    return max(rows, math.ceil(8 * factor**power))
+    size = 8.0
+    while math.ceil(size) < rows:
+        size *= factor
+    return math.ceil(size)
 
 
 def to_batch(

@@ -34,7 +34,7 @@ class DensityCalculator(Calculator):
 
     def table(self, dtype: Any) -> RadialTable:
         """The radial integrals."""
-        return radial_table(self.hypers).astype(dtype)
+        return radial_table(self.hypers, dtype)
 
     def coefficients(self, around: Environments) -> Any:
         """The density around each center, by type: shape (centers, types, channels)."""

@@ -27,5 +27,6 @@ def invariants(left: Any, right: Any, channels: Channels) -> Any:
         factor = (-1) ** o3_lambda / math.sqrt(2 * o3_lambda + 1)
         # As a matrix product this is several times slower: the matrices are small.
         product = jnp.sum(x[..., :, None] * y[..., None, :], axis=-3) * factor
-        parts.append(product.reshape(*product.shape[:-2], -1))
+        n, k = product.shape[-2:]  # there may be no rows
+        parts.append(product.reshape(*product.shape[:-2], n * k))
     return jnp.concatenate(parts, axis=-1)

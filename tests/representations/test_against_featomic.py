@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import jax
 import numpy as np
 import pytest
 from representations.featomic_peer import featomic
@@ -11,6 +12,7 @@ from representations.structures import FILES, frames, hypers
 
 import jaxmeta as jm
 from jaxmeta import representations
+from jaxmeta.atomistic import Room, System, to_batch
 from jaxmeta.interop.ase import to_systems
 from jaxmeta.interop.metatensor import from_metatensor
 from jaxmeta.representations._calculator import _values
@@ -142,3 +144,28 @@ def test_batches_are_what_all_at_once_are(calculator: str) -> None:
     jm.allclose_raise(summed, expected, rtol=0, atol=1e-13)
     with pytest.raises(ValueError, match="at least 1"):
         of.compute(systems, batch_size=0)
+
+
+def test_without_double_precision() -> None:
+    atoms = frames("ethanol", 1)
+    soap = representations.SoapPowerSpectrum(**hypers(3.0, 1, 1))
+    expected = soap.compute(to_systems(atoms), gradients=["positions"])
+    with jax.enable_x64(False):
+        systems = to_systems(atoms, dtype="float32")
+        found = soap.compute(systems, gradients=["positions"])
+    for key, block in expected.items():
+        np.testing.assert_allclose(found.block(key).values, block.values, atol=2e-6)
+
+
+def test_types_without_room_have_no_rows() -> None:
+    water = System([[0.0, 0, 0], [0.8, 0.6, 0], [-0.8, 0.6, 0]], [8, 1, 1])
+    soap = representations.SoapPowerSpectrum(**hypers(3.0, 1, 1))
+    room = Room(systems=1, atoms=3, pairs=6, centers={1: 2, 6: 0, 8: 1})
+    found = soap(to_batch(water, 3.0, room=room))
+    pair = {"neighbor_1_type": 1, "neighbor_2_type": 8}
+    assert found.block(center_type=6, **pair).shape[0] == 0
+    of_oxygen = soap.compute(water).block(center_type=8, **pair).values
+    assert len(of_oxygen) == 1
+    np.testing.assert_allclose(
+        found.block(center_type=8, **pair).values, of_oxygen, atol=1e-14
+    )
