@@ -82,7 +82,7 @@ class SoapRadialSpectrum(DensityCalculator):
         def function(vectors: Any, _: Terms) -> Any:
             lengths = jnp.sqrt(jnp.sum(vectors**2, axis=-1))
             directions = vectors / jnp.where(lengths == 0, 1, lengths)[:, None]
-            _, slope = table.with_derivative(lengths)
+            slope = table.with_derivative(lengths)[1]
             along = slope[:, None, :] * directions[:, :, None]
             return along / math.sqrt(4 * math.pi)
 
