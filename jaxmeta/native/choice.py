@@ -14,7 +14,7 @@ from jaxmeta.errors import MissingError
 from jaxmeta.native._compiler import library
 
 
-KERNELS = ("density", "pullback", "density_rows", "spectrum_rows")
+KERNELS = ("density", "pullback", "products", "density_rows", "spectrum_rows")
 PRECISIONS = {"float32": "f32", "float64": "f64"}
 
 # Programs that are compiled within the context and without are kept apart by JAX.

@@ -102,5 +102,26 @@ _of_factors: Any = of_factors
 of_factors.defvjp(_kept_of_factors, _pulled_of_factors)
 
 
+def products(layout: Layout, left: Any, right: Any) -> Any:
+    r"""Products of two densities that rotations leave alone.
+
+    Values: :math:`(-1)^l / \sqrt{2 l + 1} \sum_m x_{l m n} y_{l m n'}`. There are no
+    derivatives by the kernel itself.
+
+    Arguments:
+        layout: angular momenta and numbers of radial functions.
+        left: shape (centers, numbers), numbers by l, then m, then n.
+        right: others of the same centers.
+
+    Returns:
+        Shape (centers, products), products by l, n of the left, n of the right one.
+    """
+    size = sum(n * n for _, n in layout)
+    like = jax.ShapeDtypeStruct((left.shape[0], size), left.dtype)
+    name = name_of("products", left.dtype)
+    call = jax.ffi.ffi_call(name, like, vmap_method="sequential")
+    return call(left, right, layout=_flat(layout))
+
+
 def _flat(layout: Layout) -> np.ndarray:
     return np.array(layout, np.int64).reshape(-1)

@@ -275,6 +275,48 @@ ffi::Error Pullback(ffi::BufferR2<D> radial, ffi::BufferR2<D> angular,
   return ffi::Error::Success();
 }
 
+// Invariants -----------------------------------------------------------------------------
+
+// to[n, n'] = factor * sum_m left[m, n] right[m, n'] for each channel, in ascending order.
+template <class T>
+void MultiplyRow(const Channels& channels, const T* left, const T* right, T* to) {
+  for (const Channel& c : channels.all) {
+    const T factor = T((c.l % 2 ? -1 : 1) / std::sqrt(2.0 * c.l + 1));
+    WithLanes(c.n, [&](auto width) {
+      constexpr int W = decltype(width)::value;
+      using L = Lanes<T, W>;
+      for (Index one = 0; one < c.n; ++one) {
+        for (Index two = 0; two < c.n; two += W) {
+          typename L::Vector sum = {};
+          for (Index m = 0; m < c.m; ++m) {
+            const Index row = c.begin + m * c.n;
+            sum += left[row + one] * L::Load(right + row + two);
+          }
+          L::Store(to + one * c.n + two, factor * sum);
+        }
+      }
+    });
+    to += c.n * c.n;
+  }
+}
+
+template <ffi::DataType D>
+ffi::Error Products(ffi::BufferR2<D> left, ffi::BufferR2<D> right,
+                    ffi::Span<const Index> layout, ffi::ResultBufferR2<D> products) {
+  using T = ffi::NativeType<D>;
+  const Channels channels(layout);
+  const Index count = left.dimensions()[0];
+  const Rows<T> others(right.typed_data(), count, channels.size);
+  std::vector<T> found(channels.products + kWidest);
+  for (Index row = 0; row < count; ++row) {
+    MultiplyRow(channels, left.typed_data() + row * channels.size, others[row],
+                found.data());
+    std::copy_n(found.data(), channels.products,
+                products->typed_data() + row * channels.products);
+  }
+  return ffi::Error::Success();
+}
+
 // Explicit gradients ---------------------------------------------------------------------
 
 // What pairs are made of, and the derivatives of that by their vectors: radial functions,
@@ -566,6 +608,12 @@ ffi::Error SpectrumRows(ffi::BufferR2<D> radial, ffi::BufferR2<D> slopes,
                                     .Arg<ffi::BufferR2<Kind>>()                 \
                                     .Attr<ffi::Span<const Index>>("layout")     \
                                     .Ret<ffi::BufferR2<Kind>>()                 \
+                                    .Ret<ffi::BufferR2<Kind>>());               \
+  XLA_FFI_DEFINE_HANDLER_SYMBOL(products_##Precision, Products<Kind>,           \
+                                ffi::Ffi::Bind()                                \
+                                    .Arg<ffi::BufferR2<Kind>>()                 \
+                                    .Arg<ffi::BufferR2<Kind>>()                 \
+                                    .Attr<ffi::Span<const Index>>("layout")     \
                                     .Ret<ffi::BufferR2<Kind>>());               \
   XLA_FFI_DEFINE_HANDLER_SYMBOL(density_rows_##Precision, DensityRows<Kind>,    \
                                 ffi::Ffi::Bind()                                \

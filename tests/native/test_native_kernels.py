@@ -19,6 +19,7 @@ from jaxmeta.representations._densities import Channels, products
 from jaxmeta.representations._explicit import explicit_gradients
 from jaxmeta.representations._gradient_rows import Sizes, Terms
 from jaxmeta.representations._hypers.hypers import parse_hypers
+from jaxmeta.representations._power import invariants
 from jaxmeta.representations._slopes import DensityTerms, SpectrumTerms
 from jaxmeta.representations.radial.table import radial_table
 
@@ -173,6 +174,31 @@ def test_vmap_and_scan() -> None:
         lambda many: jnp.sum(jax.lax.scan(lambda c, x: (c + ours(x), None), 0.0, many)[0])
     )(many)
     assert_same(scanned, expected, "float64")
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", list(LAYOUTS))
+def test_invariants_and_their_derivatives(name: str, dtype: str) -> None:
+    channels = Channels(LAYOUTS[name])
+    rng = np.random.default_rng(2)
+    left, right = jnp.asarray(rng.normal(size=(2, 21, channels.size)), dtype)
+
+    def second(left: Any, right: Any) -> Any:
+        def value(left: Any) -> Any:
+            return jnp.sum(jnp.tanh(invariants(left, right, channels)))
+
+        return jnp.sum(jax.grad(value)(left) ** 2)
+
+    def both(left: Any, right: Any) -> Any:
+        found = invariants(left, right, channels)
+        return found, jax.grad(second, argnums=(0, 1))(left, right)
+
+    found = jax.jit(both)(left, right)
+    with native.portable():
+        expected = jax.jit(both)(left, right)
+    assert_same(found, expected, dtype)
+    empty = invariants(left[:0], right[:0], channels)
+    assert empty.shape == (0, found[0].shape[1])
 
 
 def terms_of(rng: np.random.Generator, n_terms: int, n_pairs: int) -> Terms:
