@@ -42,7 +42,7 @@ SETTINGS = {"l4": (4.0, 4, 4), "l6": (5.0, 6, 6)}
 
 # Microseconds for an atom of silicon: energy and forces of a linear model.
 LINEAR = {"l4": {"float64": 15, "float32": 8}, "l6": {"float64": 50, "float32": 30}}
-ROUNDS = 5
+ROUNDS, WARM_UP = 5, 3
 
 
 def measure() -> list[Row]:
@@ -145,10 +145,10 @@ def _energy_and_forces(soap: SoapPowerSpectrum, batch: Any) -> Callable[..., Any
 def _alternating(*programs: Callable[[], Any]) -> list[float]:
     """Seconds of the processor for each program: medians of turns."""
     times: list[list[float]] = [[] for _ in programs]
-    for turn in range(ROUNDS + 1):
+    for turn in range(-WARM_UP, ROUNDS):
         for program, found in zip(programs, times, strict=True):
             begin = time.process_time()
             jax.block_until_ready(program())
-            if turn:
+            if turn >= 0:
                 found.append(time.process_time() - begin)
     return [statistics.median(found) for found in times]
