@@ -1,9 +1,9 @@
 """Power spectra beside featomic: values, explicit gradients, energies with forces.
 
-Systems go in, maps come out, with neighbour lists on both sides: `compute` of both, and
-for ours also the compiled program of a batch with its making. Both run in this process
-and are measured in seconds of the processor, so that other work does not count; featomic
-is told to use one thread. Energies with forces are those of a linear model, per atom.
+Systems go in, maps come out, with neighbour lists on both sides: `compute` of both. Both
+run in this process and are measured in seconds of the processor, so that other work does
+not count; featomic is told to use one thread. Energies with forces are those of a linear
+model, per atom.
 
 Nothing is measured where featomic or the files of real structures are not there.
 """
