@@ -8,11 +8,7 @@ from typing import Any
 import numpy as np
 from ase import units
 from ase.md.langevin import Langevin
-from ase.md.velocitydistribution import (
-    MaxwellBoltzmannDistribution,
-    Stationary,
-    ZeroRotation,
-)
+from ase.md.velocitydistribution import Stationary, ZeroRotation
 from ase.md.verlet import VelocityVerlet
 
 from jaxmeta.engines.ase import Calculator
@@ -79,7 +75,9 @@ def simulate(
     atoms = atoms.copy()
     atoms.calc = Calculator(model)
     rng = np.random.default_rng(seed)
-    MaxwellBoltzmannDistribution(atoms, temperature_K=temperature, rng=rng)
+    # Those of Maxwell and Boltzmann; what ase calls them depends on its version.
+    widths = np.sqrt(atoms.get_masses() * units.kB * temperature)
+    atoms.set_momenta(widths[:, None] * rng.normal(size=(len(atoms), 3)))
     Stationary(atoms)
     if not atoms.pbc.any():
         ZeroRotation(atoms)

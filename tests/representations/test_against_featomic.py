@@ -8,7 +8,7 @@ import jax
 import numpy as np
 import pytest
 from representations.featomic_peer import featomic
-from representations.structures import FILES, frames, hypers
+from representations.real_structures import FILES, frames, hypers
 
 import jaxmeta as jm
 from jaxmeta import representations

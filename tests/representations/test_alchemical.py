@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from representations.featomic_peer import assert_close, expansion, molecules
-from representations.structures import hypers
+from representations.real_structures import hypers
 
 import jaxmeta as jm
 from jaxmeta import Labels

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from representations.dimers import peer as featomic
 from representations.featomic_peer import assert_close, crystal, here, molecules
-from representations.structures import frames
+from representations.real_structures import frames
 
 import jaxmeta as jm
 from jaxmeta import Labels

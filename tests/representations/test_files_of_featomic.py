@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from representations.any_order import assert_same_rows
-from representations.structures import frames, hypers
+from representations.real_structures import frames, hypers
 
 import jaxmeta as jm
 from jaxmeta import representations

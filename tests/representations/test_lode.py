@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from representations.dimers import peer as featomic
 from representations.featomic_peer import assert_close, crystal, here
-from representations.structures import frames
+from representations.real_structures import frames
 from scipy.integrate import quad
 
 import jaxmeta as jm

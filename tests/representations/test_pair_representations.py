@@ -13,7 +13,7 @@ import pytest
 from representations.any_order import assert_same_rows
 from representations.dimers import peer as featomic
 from representations.featomic_peer import assert_close, here, molecules
-from representations.structures import frames, hypers, two_slabs
+from representations.real_structures import frames, hypers, two_slabs
 
 import jaxmeta as jm
 from jaxmeta import Labels

@@ -12,7 +12,7 @@ import pytest
 from representations.any_order import assert_same_rows
 from representations.dimers import peer as featomic
 from representations.featomic_peer import Peer, assert_close, crystal, here, molecules
-from representations.structures import frames, hypers
+from representations.real_structures import frames, hypers
 
 import jaxmeta as jm
 from jaxmeta import Labels

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from representations.featomic_peer import molecules
-from representations.structures import hypers, two_slabs
+from representations.real_structures import hypers, two_slabs
 
 import jaxmeta as jm
 from jaxmeta import Labels
