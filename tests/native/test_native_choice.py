@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from representations.structures import hypers
+from representations.real_structures import hypers
 
 from jaxmeta import native
 from jaxmeta.atomistic.batching import to_batch

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from representations.structures import hypers
+from representations.real_structures import hypers
 
 from jaxmeta import native
 from jaxmeta.native.densities import add_density, of_factors
