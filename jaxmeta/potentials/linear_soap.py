@@ -12,15 +12,16 @@ import numpy as np
 from jaxmeta.atomistic.batches import Batch
 from jaxmeta.atomistic.systems import System
 from jaxmeta.core import Labels, TensorBlock, TensorMap
-from jaxmeta.errors import InvalidError, compose
-from jaxmeta.learn.composition import Composition, composition_of
-from jaxmeta.learn.ridge.accumulated import NormalEquations
+from jaxmeta.errors import InvalidError, InvalidTypeError, compose
+from jaxmeta.learn.ridge._row_weights import row_weights
 from jaxmeta.potentials._linear_rows import (
     check_targets,
     columns_of,
     features,
     part_of,
+    without,
 )
+from jaxmeta.potentials._linear_sums import Counts, JointSums
 from jaxmeta.potentials._potential import ENERGY, Potential, known_kinds
 from jaxmeta.representations.power_spectrum import SoapPowerSpectrum
 
@@ -84,13 +85,27 @@ class LinearSoap(Potential):
         soap: SoapPowerSpectrum,
         alpha: float = 1e-10,
         sample_weight: Mapping[str, float] | None = None,
+        baseline: Potential | None = None,
         batch_size: int = 16,
     ) -> LinearSoap:
-        r"""The weights that are best for energies, and for the gradients that they have.
+        r"""The weights and offsets that are best for energies, forces and strains together.
 
-        Offsets are fitted to the energies first, by the numbers of atoms; then the weights,
-        to the rest, by `NormalEquations`, which are added up batch by batch. Errors of
-        energies are those per atom.
+        They minimise
+
+        .. math::
+            s_E \sum_s \frac{(E_s - \hat E_s)^2}{n_s^2}
+            + s_r \sum_{s,i} |\partial_i E_s - \partial_i \hat E_s|^2
+            + s_\epsilon \sum_s |\partial_\epsilon E_s - \partial_\epsilon \hat E_s|^2
+            + \lambda |w|^2
+
+        over weights :math:`w` and offsets :math:`b` at once, with :math:`n_s` atoms in
+        system :math:`s`. Offsets have no penalty; where numbers of atoms do not tell them
+        apart, they are those of smallest norm. Where energies do not count, offsets are
+        those that are best for them with the weights found. Systems are added up batch by
+        batch; the result is that of all of them, whatever the size of the batches.
+
+        With a `baseline` the model is fitted to what this potential leaves, and has to be
+        added to it again: ``Sum([baseline, model])`` is the potential of the targets.
 
         Arguments:
             systems: structures, of one dtype.
@@ -98,37 +113,40 @@ class LinearSoap(Potential):
                 ``positions`` and ``strain`` that shall be fitted, a row for each atom: as
                 of `jaxmeta.interop.ase.read_targets`. What is NaN does not count.
             soap: the representation.
-            alpha: the penalty, as a fraction of the mean of what it is added to.
-            sample_weight: what multiplies squared errors: ``{"values": 100.0,
+            alpha: the penalty :math:`\lambda`, as a fraction of the mean of what it is
+                added to: the diagonal of the normal equations, without what offsets
+                explain.
+            sample_weight: the :math:`s` that multiply squared errors: ``{"values": 100.0,
                 "positions": 1.0}``; what is not named does not count. All by default.
+            baseline: a potential in the units of the targets, as `ZBL` in eV, which knows
+                the types of the systems.
             batch_size: systems whose features are in memory at the same time.
 
         Raises:
-            InvalidError: for targets that are no energies, no systems, numbers out of
-                range, and what has no finite solution.
+            InvalidError: for targets that are no energies or infinite, no systems, numbers
+                out of range, a baseline that is not finite for a system, weights that are
+                all zero, and what has no finite solution.
+            InvalidTypeError: for targets of another dtype than the systems, and a baseline
+                that is no potential.
             NotEqualError: for targets of other systems.
+            MissingError: for weights of gradients that the targets lack.
             PrecisionError: for systems of float64 while JAX runs without x64.
         """
         check_targets(_FIT, targets, systems)
-        _check_numbers(len(systems), alpha, batch_size)
-        numbers = [np.asarray(system.types) for system in systems]
-        counts = composition_of(numbers, dtype=targets.dtype)
-        baseline = Composition.fit(counts, targets)
-        rest = baseline.transform(targets, counts)
-        types = tuple(counts[0].properties["center_type"].tolist())
-        gradients = targets[0].gradients_list()
-        sums = None
-        for begin in range(0, len(systems), batch_size):
-            few = systems[begin : begin + batch_size]
-            X = features(soap, few, types, gradients)
-            y = part_of(rest, begin, begin + len(few))
-            sums = NormalEquations.zeros(X, y) if sums is None else sums
-            sizes = np.array([len(system) for system in few])
-            sums = sums.add(X, y, sample_weight=sample_weight, sizes=sizes)
-        assert sums is not None
-        scale = float(jnp.diagonal(sums.left[0].values).mean())
-        weights = sums.solve(alpha * scale).weights[0].values[0]
-        offsets = jnp.asarray(baseline.weights[0].values)[0]
+        _check_arguments(len(systems), alpha, batch_size, baseline)
+        counted = _weights(sample_weight, targets)
+        parts = _batches(systems, targets, batch_size)
+        if baseline is not None:
+            parts = [(few, without(_FIT, baseline, few, y)) for few, y in parts]
+        energies = np.concatenate([np.asarray(y[0].values)[:, 0] for _, y in parts])
+        counts = Counts([system.types for system in systems], energies)
+        types = tuple(counts.known.tolist())
+        sums = JointSums(counts, counted)
+        gradients = [name for name in counted if name != "values"]
+        for few, y in parts:
+            sums.add(features(soap, few, types, gradients), y)
+        weights, offsets = sums.solve(alpha)
+        offsets = jnp.asarray(offsets.astype(targets.dtype))
         return cls(soap, types, _by_key(soap, types, weights), offsets)
 
     @property
@@ -156,11 +174,46 @@ def _by_key(soap: SoapPowerSpectrum, types: Sequence[int], weights: Any) -> Tens
     return TensorMap(keys, [TensorBlock(row, ENERGY, [], each) for row in rows])
 
 
-def _check_numbers(n_systems: int, alpha: float, batch_size: int) -> None:
-    if n_systems == 0 or alpha < 0 or batch_size < 1:
+def _batches(
+    systems: Sequence[System], targets: TensorMap, size: int
+) -> list[tuple[Sequence[System], TensorMap]]:
+    ends = [
+        (begin, min(begin + size, len(systems))) for begin in range(0, len(systems), size)
+    ]
+    return [(systems[begin:end], part_of(targets, begin, end)) for begin, end in ends]
+
+
+def _weights(given: Mapping[str, float] | None, targets: TensorMap) -> dict[str, float]:
+    """What multiplies the squared errors of each kind of rows that counts."""
+    found = row_weights(_FIT, given, targets, None)[0]
+    weights = {name: float(weight.number) for name, weight in found.items()}
+    block = targets[0]
+    parts = [block if name == "values" else block.gradient(name) for name in weights]
+    if all(np.isnan(np.asarray(part.values)).all() for part in parts):
         raise InvalidError(
             compose(
-                f"{_FIT}: there are systems, batches are not empty, alpha not negative.",
+                f"{_FIT}: nothing counts.",
+                f"weights that are not zero: {weights}; targets of these are all NaN",
+            )
+        )
+    return weights
+
+
+def _check_arguments(
+    n_systems: int, alpha: float, batch_size: int, baseline: Potential | None
+) -> None:
+    if n_systems == 0 or not 0 <= alpha < np.inf or batch_size < 1:
+        raise InvalidError(
+            compose(
+                f"{_FIT}: there are systems, batches are not empty, alpha is finite and "
+                "not negative.",
                 f"found {n_systems} systems, batch_size={batch_size}, alpha={alpha}",
+            )
+        )
+    if baseline is not None and not isinstance(baseline, Potential):
+        raise InvalidTypeError(
+            compose(
+                f"{_FIT}: the baseline is a potential.",
+                f"found {type(baseline).__name__}",
             )
         )

@@ -91,47 +91,6 @@ def test_it_is_the_product_of_features_and_weights(case: Case, systems) -> None:
         np.testing.assert_allclose(own, gradient, atol=1e-10)
 
 
-def matrix(model: LinearSoap, systems: list[System]) -> np.ndarray:
-    """The features of all systems, with the rows of their gradients."""
-    X = model.soap.compute(systems, gradients=["positions", "strain"])
-    X = jm.sum_over_samples(X, "atom").keys_to_properties(X.keys.names)
-    block = X[0]
-    rows = [block, block.gradient("positions"), block.gradient("strain")]
-    return np.concatenate([np.asarray(r.values).reshape(-1, r.shape[-1]) for r in rows])
-
-
-def test_the_fit_is_that_of_least_squares(case: Case, systems) -> None:
-    """With a penalty, weights of rows, and batches; solved by numpy at once."""
-    targets = case.found.systems
-    alpha, counted = 1e-6, {"values": 9.0, "positions": 1.0, "strain": 0.25}
-    model = LinearSoap.fit(
-        systems, targets, soap=soap(), alpha=alpha, sample_weight=counted, batch_size=2
-    )
-    counts = np.array([[(s.types == t).sum() for t in (1, 8)] for s in systems], float)
-    offsets = np.linalg.lstsq(counts, case.found.energies, rcond=None)[0]
-    np.testing.assert_allclose(model.offsets, offsets, rtol=1e-9)
-    y = np.concatenate(
-        [
-            case.found.energies - counts @ offsets,
-            case.found.slopes.ravel(),
-            case.found.strains.ravel(),
-        ]
-    )
-    x, n_atoms = matrix(model, systems), [len(each) for each in systems]
-    roots = np.concatenate(
-        [
-            3.0 / np.array(n_atoms),
-            np.ones(case.found.slopes.size),
-            np.full(case.found.strains.size, 0.5),
-        ]
-    )
-    left = (x * roots[:, None]).T @ (x * roots[:, None])
-    penalty = alpha * np.diag(left).mean() * np.eye(len(left))
-    weights = np.linalg.solve(left + penalty, (x * roots[:, None]).T @ (y * roots))
-    found = np.concatenate([np.asarray(each.values)[0] for each in model.weights])
-    np.testing.assert_allclose(x @ found, x @ weights, atol=1e-7)
-
-
 def test_a_potential_of_its_form_is_found_again(case: Case, systems) -> None:
     model = LinearSoap.fit(systems, case.found.systems, soap=soap(), alpha=1e-13)
     assert model.requested_neighbor_lists()[0].cutoff == 3.5
