@@ -132,7 +132,7 @@ def to_batch(
             that are too long for memory.
         InvalidTypeError: for what is no system.
         PrecisionError: for float64 while JAX runs without x64.
-        MissingExtraError: where vesin is needed and not installed.
+        MissingExtraError: where there is neither a C++ compiler nor vesin.
 
     Example:
         >>> dimer = System([[0.0, 0, 0], [0, 0, 1]], [1, 8])

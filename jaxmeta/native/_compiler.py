@@ -1,4 +1,4 @@
-"""The library of kernels: compiled once for a machine, and kept in a folder."""
+"""Libraries of native code: compiled once for a machine, and kept in a folder."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ import jaxlib.version
 from jaxmeta.errors import MissingError, compose
 
 
-SOURCE = Path(__file__).parent / "kernels.cpp"
+SOURCES = Path(__file__).parent
 
 # Not every compiler knows what machine it is on.
 _FLAGS = ("-std=c++17", "-O3", "-fPIC", "-shared", "-w")
@@ -30,20 +30,20 @@ _COMPILERS = ("c++", "g++", "clang++")
 _SECONDS = 300
 
 
-def library() -> Path:
-    """The path of the library, which is compiled if it is not in the folder yet.
+def library(name: str) -> Path:
+    """The path of a library, which is compiled if it is not in the folder yet.
 
-    Several processes may do so at the same time: each compiles to a file of its own, which
-    takes its place at once.
+    Its source is the file of this name in this folder. Several processes may compile it at
+    the same time: each to a file of its own, which takes its place at once.
 
     Raises:
         MissingError: where there is no compiler, where it fails, and where there is no
             folder to write to.
     """
-    compiler = _compiler()
-    path = _folder() / f"kernels-{_identity(compiler)}.so"
+    compiler, source = _compiler(), SOURCES / f"{name}.cpp"
+    path = _folder() / f"{name}-{_identity(compiler, source)}.so"
     if not path.is_file():
-        _compile(compiler, path)
+        _compile(compiler, source, path)
     return path
 
 
@@ -74,10 +74,10 @@ def _folder() -> Path:
     return (Path(caches) if caches else Path.home() / ".cache") / "jaxmeta"
 
 
-def _identity(compiler: Sequence[str]) -> str:
+def _identity(compiler: Sequence[str], source: Path) -> str:
     """What another library would be needed for: homes are shared by unlike machines."""
     parts = [
-        SOURCE.read_text(),
+        source.read_text(),
         *compiler,
         *_FLAGS,
         jaxlib.version.__version__,
@@ -95,19 +95,19 @@ def _processor() -> str:
     return f"{platform.machine()} {platform.processor()}"
 
 
-def _compile(compiler: Sequence[str], path: Path) -> None:
+def _compile(compiler: Sequence[str], source: Path, path: Path) -> None:
     reasons = []
     with _new_file(path) as target:
         for tuned in _TUNED:
             command = [*compiler, *_FLAGS, *tuned, f"-I{jax.ffi.include_dir()}"]
-            failure = _failure([*command, str(SOURCE), "-o", str(target)])
+            failure = _failure([*command, str(source), "-o", str(target)])
             if not failure:
                 os.replace(target, path)
                 return
             reasons.append(failure)
     raise MissingError(
         compose(
-            "native: the kernels could not be compiled.",
+            f"native: {source.name} could not be compiled.",
             f"compiler: {shlex.join(compiler)}",
             reasons[0],
             remedy="name another compiler in the environment variable CXX.",

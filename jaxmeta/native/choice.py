@@ -61,9 +61,14 @@ def why_not() -> str:
         >>> why_not() == "" or "native" in why_not()
         True
     """
-    if os.environ.get("JAXMETA_NATIVE", "1") == "0":
+    if not is_wanted():
         return "native: JAXMETA_NATIVE=0 asks for programs without native kernels."
     return _loaded()
+
+
+def is_wanted() -> bool:
+    """Whether nobody asks to do without native code."""
+    return os.environ.get("JAXMETA_NATIVE", "1") != "0"
 
 
 def name_of(kernel: str, dtype: Any) -> str:
@@ -75,7 +80,7 @@ def name_of(kernel: str, dtype: Any) -> str:
 def _loaded() -> str:
     """Makes the kernels known to XLA, once; or says why that can not be."""
     try:
-        found = ctypes.cdll.LoadLibrary(str(library()))
+        found = ctypes.CDLL(str(library("kernels")))
         for kernel in KERNELS:
             for dtype, precision in PRECISIONS.items():
                 handler = _capsule(getattr(found, f"{kernel}_{precision}"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from typing import Any
@@ -20,15 +21,27 @@ from jaxmeta.atomistic.neighbors import (
     Pairs,
     _direct,
     batched_neighbor_pairs,
+    lists,
     neighbor_pairs,
 )
 from jaxmeta.atomistic.neighbors._order import in_order
 from jaxmeta.atomistic.neighbors._sparse import sparse_pairs
 from jaxmeta.atomistic.neighbors._vesin import pairs_by_vesin
 from jaxmeta.errors import InvalidError, InvalidTypeError
+from jaxmeta.native.neighbors import finds_neighbors
 
 
 NO_CELL = np.zeros((3, 3))
+
+
+@pytest.fixture(params=["native", "interpreted"], autouse=True)
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Each test is one of native code, and of what there is without a compiler."""
+    if request.param == "interpreted":
+        monkeypatch.setattr(lists, "finds_neighbors", lambda: False)
+    elif not finds_neighbors():
+        pytest.skip("neighbors.cpp can not be compiled here")
+    return request.param
 
 
 def test_the_same_pairs_as_ase() -> None:
@@ -116,9 +129,8 @@ def test_a_random_order_is_put_right(rng: np.random.Generator) -> None:
     for low, high in ((-2, 3), (-(2**29), 2**29)):  # in one integer, and in several
         rows = rng.integers(0, 50, (300, 2))
         shifts = rng.integers(low, high, (300, 3)).astype(np.int32)
-        for ranks in (None, rng.permutation(60)):
-            second = rows[:, 1] if ranks is None else ranks[rows[:, 1]]
-            order = np.lexsort((*shifts.T[::-1], second, rows[:, 0]))
+        for ranks in (np.arange(60), rng.permutation(60)):
+            order = np.lexsort((*shifts.T[::-1], ranks[rows[:, 1]], rows[:, 0]))
             found = in_order(rows[:, 0], rows[:, 1], shifts, ranks)
             np.testing.assert_array_equal(found[0], rows[order, 0])
             np.testing.assert_array_equal(found[1], rows[order, 1])
@@ -280,7 +292,11 @@ except MissingExtraError as error:
     print(error)
 """
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        [sys.executable, "-c", code],
+        env={**os.environ, "JAXMETA_NATIVE": "0"},
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert done.stdout.splitlines() == [
         "6",

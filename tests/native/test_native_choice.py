@@ -123,7 +123,7 @@ def test_other_precisions_have_no_kernels() -> None:
     ("variables", "reason"),
     [
         ({"JAXMETA_NATIVE": "0"}, "native: JAXMETA_NATIVE=0 asks for programs"),
-        ({"CXX": "false"}, "native: the kernels could not be compiled."),
+        ({"CXX": "false"}, "native: kernels.cpp could not be compiled."),
         ({"CXX": "no-such-compiler"}, "native: there is no C++ compiler."),
         ({"JAXMETA_CACHE": "/proc/none"}, "native: compiled kernels can not be kept."),
     ],
@@ -142,7 +142,8 @@ def test_processes_that_compile_at_the_same_time(tmp_path: Path) -> None:
     compiler = tmp_path / "compiler"
     compiler.write_text(
         "#!/bin/sh\nfor last; do :; done\necho half > $last\nsleep 1\n"
-        f"cp {_compiler.library()} $last\n"
+        f"case $* in *kernels.cpp*) cp {_compiler.library('kernels')} $last;;\n"
+        f"*) cp {_compiler.library('neighbors')} $last;; esac\n"
     )
     compiler.chmod(0o755)
     cache = tmp_path / "cache"
@@ -151,7 +152,7 @@ def test_processes_that_compile_at_the_same_time(tmp_path: Path) -> None:
         number, reason = finished(process)
         assert reason == "kernels"
         assert number == pytest.approx(expected(), rel=1e-12)
-    assert len(list(cache.iterdir())) == 1  # and no file that was half done
+    assert len(list(cache.iterdir())) == 2  # and no file that was half done
 
 
 def test_a_failing_build_says_what_the_compiler_says(
@@ -163,17 +164,16 @@ def test_a_failing_build_says_what_the_compiler_says(
     monkeypatch.setenv("CXX", f"{compiler} -Wall")
     monkeypatch.setenv("JAXMETA_CACHE", str(tmp_path / "cache"))
     with pytest.raises(MissingError, match="no room left"):
-        _compiler.library()
+        _compiler.library("kernels")
     assert list((tmp_path / "cache").iterdir()) == []
 
 
 def test_other_compilers_and_sources_make_other_libraries(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
-    other = tmp_path / "kernels.cpp"
+    mine, other = _compiler.SOURCES / "kernels.cpp", tmp_path / "kernels.cpp"
     other.write_text("// nothing")
-    before = _compiler._identity(["c++"])
-    assert before == _compiler._identity(["c++"])
-    assert before != _compiler._identity(["c++", "-g"])
-    monkeypatch.setattr(_compiler, "SOURCE", other)
-    assert before != _compiler._identity(["c++"])
+    before = _compiler._identity(["c++"], mine)
+    assert before == _compiler._identity(["c++"], mine)
+    assert before != _compiler._identity(["c++", "-g"], mine)
+    assert before != _compiler._identity(["c++"], other)

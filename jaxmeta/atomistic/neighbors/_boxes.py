@@ -31,19 +31,25 @@ class Structures(NamedTuple):
         cells: float64 of shape (systems, 3, 3); zero where they do not repeat.
         pbc: bool of shape (systems, 3).
         sizes: atoms in each system.
+        boxes: the cells, completed where they do not repeat.
     """
 
     positions: np.ndarray
     cells: np.ndarray
     pbc: np.ndarray
     sizes: np.ndarray
+    boxes: np.ndarray
 
     def one(self, system: int, begin: int) -> Structures:
         """One of the systems, whose atoms begin at this row."""
         rows = slice(begin, begin + int(self.sizes[system]))
         only = slice(system, system + 1)
         return Structures(
-            self.positions[rows], self.cells[only], self.pbc[only], self.sizes[only]
+            self.positions[rows],
+            self.cells[only],
+            self.pbc[only],
+            self.sizes[only],
+            self.boxes[only],
         )
 
 
@@ -80,8 +86,8 @@ def inverse(cell: Any, xp: Any = np) -> Any:
 
 
 def heights(cell: Any, xp: Any = np) -> Any:
-    """Distances between opposite faces of a cell with three vectors, shape (3,)."""
-    return 1 / xp.linalg.norm(xp.linalg.inv(cell), axis=0)
+    """Distances between opposite faces of cells with three vectors, shape (..., 3)."""
+    return 1 / xp.linalg.norm(xp.linalg.inv(cell), axis=-2)
 
 
 def check_longest(where: str, cutoff: float) -> None:
@@ -120,10 +126,18 @@ def structures(
     _check_shape(where, "cell", boxes, (len(counts), 3, 3), expected)
     repeats = _periodic(where, pbc, len(counts), sizes is None)
     boxes = np.where(repeats[:, :, None], boxes, 0.0)
-    for system in np.flatnonzero(repeats.any(axis=1)):
-        name = "the cell" if sizes is None else f"cell {system}"
-        _check_cell(where, name, boxes[system], repeats[system])
-    return Structures(np.ascontiguousarray(found), boxes, repeats, counts)
+    _check_cells(where, boxes, repeats, sizes is None)
+    given = np.ascontiguousarray(found)
+    return Structures(given, boxes, repeats, counts, _completed_cells(boxes, repeats))
+
+
+def _completed_cells(cells: np.ndarray, pbc: np.ndarray) -> np.ndarray:
+    """Most systems repeat everywhere or nowhere, and need no work of their own."""
+    axes = pbc.sum(axis=1)
+    found = np.where((axes == 3)[:, None, None], cells, np.eye(3))
+    for system in np.flatnonzero((axes == 1) | (axes == 2)):
+        found[system] = completed(cells[system], pbc[system].tolist())
+    return found
 
 
 def on_host(where: str, name: str, given: Any) -> np.ndarray:
@@ -213,60 +227,75 @@ def _periodic(where: str, given: Any, systems: int, alone: bool) -> np.ndarray:
     return np.broadcast_to(array, (systems, 3))
 
 
-def _check_cell(where: str, name: str, cell: np.ndarray, pbc: np.ndarray) -> None:
-    vectors = cell[pbc]
-    lengths = np.sqrt((vectors * vectors).sum(axis=1))
-    if not lengths.all():
-        axis = _AXES[int(np.flatnonzero(pbc)[lengths == 0][0])]
+def _check_cells(where: str, cells: np.ndarray, pbc: np.ndarray, alone: bool) -> None:
+    lengths = np.sqrt((cells * cells).sum(axis=2))
+    zero = pbc & (lengths == 0)
+    if zero.any():
+        system, axis = np.argwhere(zero)[0].tolist()
         raise InvalidError(
             compose(
-                f"{where}: the axis {axis} of {name} is periodic, but its vector is zero.",
+                f"{where}: the axis {_AXES[axis]} of {_name(system, alone)} is periodic, "
+                "but its vector is zero.",
                 remedy="give the vector, or say in pbc that this axis does not repeat.",
             )
         )
-    unit = vectors / lengths[:, None]
-    if len(vectors) > 1 and np.linalg.det(unit @ unit.T) < _FLAT:
+    unit = cells / np.where(pbc, lengths, 1.0)[:, :, None]
+    # Axes that do not repeat are zero, and count as normal to the others.
+    products = unit @ unit.swapaxes(1, 2) + np.eye(3) * ~pbc[:, None, :]
+    flat = np.flatnonzero(np.linalg.det(products) < _FLAT)
+    if len(flat):
+        system = int(flat[0])
         raise InvalidError(
             compose(
-                f"{where}: the periodic vectors of {name} are not independent.",
-                f"they are {vectors.tolist()}",
+                f"{where}: the periodic vectors of {_name(system, alone)} are not "
+                "independent.",
+                f"they are {cells[system][pbc[system]].tolist()}",
             )
         )
+
+
+def _name(system: int, alone: bool) -> str:
+    return "the cell" if alone else f"cell {system}"
 
 
 def check_room(where: str, given: Structures, cutoff: float, max_pairs: int) -> None:
     """Refuse, before anything is allocated, lists of far too many pairs."""
-    begin = 0
-    for system, size in enumerate(given.sizes.tolist()):
-        if size * size > max_pairs or (size and given.pbc[system].any()):
-            _check_one(where, given.one(system, begin), cutoff, max_pairs)
-        begin += size
+    tall = heights(given.boxes)
+    largest = np.abs(given.positions).max(initial=0)
+    many = _expected(given.sizes, np.where(given.pbc, 2 * cutoff / tall, 1.0)) > max_pairs
+    far = given.pbc.any(axis=1) & (largest > _MOST_CELLS * tall.min(axis=1))
+    begins = np.cumsum(given.sizes) - given.sizes
+    for system in np.flatnonzero((many | far) & (given.sizes > 0)).tolist():
+        one = given.one(system, int(begins[system]))
+        _check_one(where, one, tall[system], cutoff, max_pairs)
 
 
-def _check_one(where: str, given: Structures, cutoff: float, max_pairs: int) -> None:
-    n_atoms, pbc = len(given.positions), given.pbc[0].tolist()
-    tall = heights(completed(given.cells[0], pbc))
-    if any(pbc) and abs(given.positions).max() / tall.min() > _MOST_CELLS:
+def _expected(n_atoms: Any, shares: Any) -> Any:
+    """How many pairs there are, by the share of a sphere in a box around all atoms."""
+    return math.pi / 6 * np.square(n_atoms, dtype=float) * shares.prod(axis=-1)
+
+
+def _check_one(
+    where: str, given: Structures, tall: np.ndarray, cutoff: float, max_pairs: int
+) -> None:
+    pbc, largest = given.pbc[0], np.abs(given.positions).max()
+    if pbc.any() and largest > _MOST_CELLS * tall.min():
         raise InvalidError(
             compose(
                 f"{where}: atoms are too many cells away from the origin.",
-                f"the largest coordinate is {abs(given.positions).max():.3g}",
+                f"the largest coordinate is {largest:.3g}",
                 remedy="move the atoms into the cell.",
             )
         )
     extent = np.ptp(given.positions, axis=0).max() + cutoff
-    # The share of all atoms in a box around the sphere of one of them, times its images.
-    shares = [
-        2 * cutoff / tall[axis] if pbc[axis] else min(1.0, 2 * cutoff / extent)
-        for axis in range(3)
-    ]
-    expected = math.pi / 6 * n_atoms**2 * math.prod(shares)
+    shares = np.where(pbc, 2 * cutoff / tall, min(1.0, 2 * cutoff / extent))
+    expected = float(_expected(len(given.positions), shares))
     if expected > max_pairs:
         raise InvalidError(
             compose(
                 f"{where}: a list within a cutoff of {cutoff} would be too long.",
-                f"about {expected:.1e} pairs are expected of {n_atoms} atoms, "
-                f"max_pairs is {max_pairs}",
+                f"about {expected:.1e} pairs are expected of {len(given.positions)} "
+                f"atoms, max_pairs is {max_pairs}",
                 remedy="use a smaller cutoff (is it in the unit of the positions?), or "
                 "allow more by max_pairs=.",
             )

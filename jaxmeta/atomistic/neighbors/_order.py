@@ -9,9 +9,9 @@ _BITS = 62
 
 
 def in_order(
-    first: np.ndarray, second: np.ndarray, shifts: np.ndarray, ranks: np.ndarray | None
+    first: np.ndarray, second: np.ndarray, shifts: np.ndarray, ranks: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Pairs by first atom, rank of the second atom (itself by default), and shifts.
+    """Pairs by first atom, rank of the second atom, and shifts.
 
     Arguments:
         first: integers of shape (pairs,).
@@ -25,7 +25,7 @@ def in_order(
     if not len(first):
         none = np.zeros(0, np.int32)
         return none, none, np.zeros((0, 3), np.int32)
-    keys = second if ranks is None else ranks[second]
+    keys = ranks[second]
     wide = _width(int(keys.max()))
     low = int(shifts.min())
     deep = _width(int(shifts.max()) - low)
@@ -44,7 +44,7 @@ def _packed(
     first: np.ndarray,
     keys: np.ndarray,
     shifts: np.ndarray,
-    ranks: np.ndarray | None,
+    ranks: np.ndarray,
     form: tuple[int, int, int],
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Each pair as one integer: those sort fastest, and are taken apart again."""
@@ -60,10 +60,8 @@ def _packed(
     for axis in (2, 1, 0):
         found[:, axis] = (packed & ((1 << deep) - 1)) + low
         packed >>= deep
-    second = packed & ((1 << wide) - 1)
+    second = np.argsort(ranks)[packed & ((1 << wide) - 1)]
     packed >>= wide
-    if ranks is not None:
-        second = np.argsort(ranks)[second]
     return packed.astype(np.int32), second.astype(np.int32), found
 
 

@@ -12,7 +12,6 @@ from jaxmeta.atomistic.neighbors._boxes import (
     Structures,
     check_longest,
     check_room,
-    completed,
     heights,
     structures,
 )
@@ -154,8 +153,7 @@ def _choice(
 
 
 def _grid(given: Structures, cutoff: float, finest: tuple[int, int, int]) -> Grid:
-    cell, pbc = given.cells[0], given.pbc[0]
-    box = completed(cell, pbc.tolist())
+    box, pbc = given.boxes[0], given.pbc[0]
     reduced = given.positions @ np.linalg.inv(box)
     extent = np.ptp(reduced, axis=0) if len(reduced) else np.zeros(3)
     tall = np.where(pbc, heights(box) / _SHRINKAGE, extent)

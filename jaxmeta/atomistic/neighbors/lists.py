@@ -13,14 +13,13 @@ from jaxmeta.atomistic.neighbors._boxes import (
     on_host,
     structures,
 )
-from jaxmeta.atomistic.neighbors._direct import direct_pairs, is_direct
+from jaxmeta.atomistic.neighbors._interpreted import pairs_of_all
 from jaxmeta.atomistic.neighbors._order import in_order, ranks_by_type
-from jaxmeta.atomistic.neighbors._sparse import sparse_pairs
-from jaxmeta.atomistic.neighbors._vesin import is_filled, pairs_by_vesin
 from jaxmeta.atomistic.neighbors.options import NeighborListOptions, check_length
 from jaxmeta.atomistic.neighbors.pairs import Pairs
 from jaxmeta.core.labels._arguments import check_bool
 from jaxmeta.errors import InvalidError, InvalidTypeError, compose
+from jaxmeta.native.neighbors import finds_neighbors, neighbors
 
 
 # Longer lists take gigabytes; most often a unit is wrong then.
@@ -73,10 +72,11 @@ def neighbor_pairs(
             axis that is zero or depends on others, a cutoff that is not positive or not
             below 1000, and lists that would be too long.
         InvalidTypeError: for arguments of other types, and positions that are traced.
-        MissingExtraError: where vesin is needed and not installed; small systems without
-            periodic axes do without.
+        MissingExtraError: where there is neither a C++ compiler nor vesin; small systems
+            without periodic axes do without.
 
-    Source: vesin (https://github.com/metatensor/vesin) for all but small systems.
+    Source: cells of linked atoms, Allen and Tildesley, Computer Simulation of Liquids
+    (1987), section 5.3.2; without a compiler vesin (https://github.com/metatensor/vesin).
 
     Example:
         >>> positions = np.array([[0.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, 0.0, 3.0]])
@@ -156,32 +156,14 @@ def _asked(
 def _pairs(
     where: str, given: Structures, asked: tuple[float, bool], types: Any, max_pairs: int
 ) -> Pairs:
-    ranks = None if types is None else ranks_by_type(_types(where, types, given))
+    """The pairs in order: found by native code, or without it where it can not be had."""
+    rows = np.arange(len(given.positions))
+    ranks = rows if types is None else ranks_by_type(_types(where, types, given))
     check_room(where, given, asked[0], max_pairs)
-    parts = [
-        (first, second, np.zeros((len(first), 3), np.int32))
-        for first, second in direct_pairs(given, *asked)
-    ]
-    direct = is_direct(given)
-    begins = np.cumsum(given.sizes) - given.sizes
-    for system in np.flatnonzero(~direct).tolist():
-        found, shifts = _of_one(given, system, int(begins[system]), asked)
-        parts.append((found[:, 0], found[:, 1], shifts))
-    if not parts:
-        none = np.zeros(0, np.int64)
-        parts = [(none, none, np.zeros((0, 3), np.int32))]
-    first, second, steps = map(np.concatenate, zip(*parts, strict=True))
-    return Pairs(*in_order(first, second, steps, ranks))
-
-
-def _of_one(
-    given: Structures, system: int, begin: int, asked: tuple[float, bool]
-) -> tuple[np.ndarray, np.ndarray]:
-    one = given.one(system, begin)
-    arrays = one.positions, one.cells[0], one.pbc[0]
-    by = pairs_by_vesin if is_filled(*arrays, asked[0]) else sparse_pairs
-    found, shifts = by(*arrays, *asked)
-    return found.astype(np.int64) + begin, shifts
+    if finds_neighbors():
+        arrays = given.sizes, given.positions, given.boxes, given.pbc, ranks
+        return Pairs(*neighbors(*arrays, *asked))
+    return Pairs(*in_order(*pairs_of_all(given, *asked), ranks))
 
 
 def _types(where: str, given: Any, structures: Structures) -> np.ndarray:
