@@ -22,6 +22,19 @@ from jaxmeta.operations._arguments import check_map
 VALUES = "values"
 
 
+def check_parameter(operation: str, given: Any) -> str:
+    """The name of a parameter, which a list of names is not."""
+    if not isinstance(given, str):
+        raise InvalidTypeError(
+            compose(
+                f"{operation}: parameter must be a name.",
+                f"found {given!r:.100}, a {type(given).__name__}",
+                remedy='for instance "values", or "positions".',
+            )
+        )
+    return given
+
+
 class Pair(NamedTuple):
     """Two blocks with the same labels: values, or gradients by the same parameter.
 

@@ -13,7 +13,7 @@ from jax.core import Tracer
 from jaxmeta.core import DynamicLabels, Labels, TensorBlock, TensorMap
 from jaxmeta.core.labels._arguments import check_list
 from jaxmeta.core.layouts._differences import block_name, check_same_block
-from jaxmeta.core.layouts._precision import check_dtype, check_same_dtype
+from jaxmeta.core.layouts._precision import check_dtype, check_same_dtype, dtype_of
 from jaxmeta.errors import InvalidError, InvalidTypeError, MissingError, compose
 from jaxmeta.learn._matching import Pair, check_capacities
 from jaxmeta.learn._terms import Faults
@@ -34,7 +34,7 @@ def composition_of(types: Sequence[Any], *, dtype: Any = None) -> TensorMap:
         A map with one block: samples ``system``, properties ``center_type``, sorted.
 
     Raises:
-        InvalidTypeError: for what is no list of integers.
+        InvalidTypeError: for what is no list of integers, or no dtype.
         InvalidError: for arrays of another shape, or no structure at all.
         PrecisionError: for a dtype of 64 bits while JAX has 32.
 
@@ -49,7 +49,7 @@ def composition_of(types: Sequence[Any], *, dtype: Any = None) -> TensorMap:
         raise InvalidError(compose(f"{where}: there is no structure."))
     if dtype is None:
         dtype = jnp.asarray(0.0).dtype
-    check_dtype(dtype, where)
+    check_dtype(dtype_of(where, dtype), where)
     known = np.unique(np.concatenate(found))
     counts = np.stack([(each[:, None] == known[None, :]).sum(axis=0) for each in found])
     block = TensorBlock(

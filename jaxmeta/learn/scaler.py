@@ -12,7 +12,7 @@ from jax.core import Tracer
 from jaxmeta.core import Labels, TensorBlock, TensorMap
 from jaxmeta.core.layouts._differences import block_name
 from jaxmeta.errors import InvalidError, compose
-from jaxmeta.learn._matching import VALUES
+from jaxmeta.learn._matching import VALUES, check_parameter
 from jaxmeta.learn.ridge._systems import check_features, systems
 from jaxmeta.learn.ridge.model import weights_for
 from jaxmeta.operations._arguments import check_choice
@@ -75,6 +75,7 @@ class Scaler(eqx.Module):
             InvalidTypeError: for what is no map of real numbers.
         """
         check_choice("Scaler.fit", "per", per, ("block", "map"))
+        check_parameter("Scaler.fit", parameter)
         found = systems("Scaler.fit", y, y, {parameter: 1.0}, sizes)
         squares, counts = [], []
         for system in found:

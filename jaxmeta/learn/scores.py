@@ -17,7 +17,14 @@ from jax.core import Tracer
 
 from jaxmeta.core import PADDING, DynamicLabels, TensorBlock, TensorMap
 from jaxmeta.errors import InvalidTypeError, NotEqualError, compose
-from jaxmeta.learn._matching import VALUES, Pair, chains, check_maps, parameters_of
+from jaxmeta.learn._matching import (
+    VALUES,
+    Pair,
+    chains,
+    check_maps,
+    check_parameter,
+    parameters_of,
+)
 from jaxmeta.learn._weights import sizes_of
 
 
@@ -145,14 +152,7 @@ def _overall(
     operation: str, prediction: TensorMap, target: TensorMap, parameter: str, sizes: Any
 ) -> Errors:
     _check(operation, prediction, target, sizes)
-    if not isinstance(parameter, str):
-        raise InvalidTypeError(
-            compose(
-                f"{operation}: parameter must be a name.",
-                f"found {parameter!r:.100}, a {type(parameter).__name__}",
-                remedy='for instance "values", or "positions".',
-            )
-        )
+    check_parameter(operation, parameter)
     return _errors(_parts(operation, prediction, target, parameter, sizes))
 
 

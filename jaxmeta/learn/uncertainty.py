@@ -19,7 +19,7 @@ from jaxmeta.errors import (
     choices,
     compose,
 )
-from jaxmeta.learn._matching import VALUES
+from jaxmeta.learn._matching import VALUES, check_parameter
 from jaxmeta.learn.ridge._penalties import penalties
 from jaxmeta.learn.ridge._row_weights import part_of
 from jaxmeta.learn.ridge._systems import check_features, systems
@@ -107,6 +107,7 @@ class Uncertainty(eqx.Module):
             InvalidTypeError: for another dtype.
         """
         where = "Uncertainty.variance"
+        check_parameter(where, parameter)
         check_features(where, X, self.roots)
         roots = weights_for(where, self.roots, X)
         scales = weights_for(where, self.scales, X)
@@ -146,6 +147,7 @@ class Uncertainty(eqx.Module):
         """
         where = "Uncertainty.calibrated"
         _check_class(where, "model", model, Ridge)
+        check_parameter(where, parameter)
         one = [block.with_values(jnp.ones_like(block.values)) for block in self.scales]
         plain = Uncertainty(self.roots, TensorMap(self.scales.keys, one))
         prediction, variance = model.predict(X), plain.variance(X, parameter)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from typed_calls import untyped
@@ -113,7 +114,30 @@ WRONG: list[Callable[[], Any]] = [
     lambda: SparseGPR.fit(X, Y, sparse=3, kernel=BARE, alpha=1.0),  # type: ignore[arg-type]
     lambda: SparseGPR.fit(X, 3, sparse=X, kernel=BARE, alpha=1.0),  # type: ignore[arg-type]
     lambda: SparseGPR.fit(X, Y, sparse=X, kernel=BARE, alpha="a"),  # type: ignore[arg-type]
+    lambda: fit_kernel(None, X),
+    lambda: fit_kernel(BARE(X, X), None),
+    lambda: SparseGPR.fit(X, Y, sparse=X, kernel=BARE, alpha=1.0).predict(
+        X,
+        per_environment=np.ones(2),  # type: ignore[arg-type]
+    ),
+    lambda: Ridge.fit(X, Y, alpha=1.0).score(X, Y, ["values"]),  # type: ignore[arg-type]
+    lambda: Uncertainty.of(SUMS, 1.0).variance(X, np.ones(2)),  # type: ignore[arg-type]
+    lambda: Uncertainty.of(SUMS, 1.0).calibrated(
+        X,
+        Y,
+        SUMS.solve(1.0),
+        parameter=[],  # type: ignore[arg-type]
+    ),
+    lambda: Scaler.fit(Y, parameter=["values"]),  # type: ignore[arg-type]
+    lambda: SUMS.map(None),  # type: ignore[arg-type]
+    lambda: composition_of([[1]], dtype="float33"),
+    lambda: composition_of([[1]], dtype=[]),
+    lambda: composition_of([[1]], dtype=np.ones(2)),
 ]
+
+
+def fit_kernel(K: Any, sparse: Any) -> SparseGPR:
+    return SparseGPR.fit_kernel(K, Y, sparse=sparse, kernel=BARE, alpha=1.0)
 
 
 @pytest.mark.parametrize("number", range(len(WRONG)))
@@ -122,3 +146,36 @@ def test_wrong_types_get_errors_of_the_house(number: int) -> None:
         WRONG[number]()
     assert isinstance(caught.value, JaxmetaError)
     assert "found" in str(caught.value)
+
+
+def ones(number: float) -> TensorMap:
+    """A map with a weight for each row of the target, one of them of this size."""
+    values = np.ones((4, 1))
+    values[2] = number
+    return TensorMap(Y.keys, [Y[0].with_values(values)])
+
+
+NO_WEIGHTS: dict[str, Callable[[], Any]] = {
+    "zero": lambda: Ridge.fit(X, Y, alpha=1.0, sample_weight=0),
+    "NaN in a map": lambda: Ridge.fit(X, Y, alpha=1.0, sample_weight=ones(np.nan)),
+    "infinity in a map": lambda: Ridge.fit(X, Y, alpha=1.0, sample_weight=ones(np.inf)),
+    "NaN of JAX": lambda: Ridge.fit(X, Y, alpha=1.0, sample_weight=jnp.asarray(np.nan)),
+    "NaN among sizes": lambda: SUMS.add(X, Y, sizes=np.array([1.0, np.nan, 1.0, 1.0])),
+    "negative sizes": lambda: SUMS.add(X, Y, sizes=np.array([1, -1, 1, 1])),
+    "no name": lambda: RidgePath.fit(X, Y, [1.0], leave_out=[]),
+}
+
+
+@pytest.mark.parametrize("name", NO_WEIGHTS)
+def test_rows_are_never_left_out_unasked(name: str) -> None:
+    """A weight that is no number would leave its row out, as zero does."""
+    with pytest.raises(InvalidError):
+        NO_WEIGHTS[name]()
+
+
+def test_as_many_steps_as_there_can_be() -> None:
+    model = Ridge.fit(X, Y, alpha=1.0, solver="iterative", max_steps=10**20)
+    exact = Ridge.fit(X, Y, alpha=1.0)
+    np.testing.assert_allclose(model.weights[0].values, exact.weights[0].values, rtol=1e-10)
+    whole = Ridge.fit(X, Y, alpha=1.0, sample_weight=10**20).weights[0].values
+    assert np.isfinite(np.asarray(whole)).all()

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import ase.io
-import featomic
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -23,8 +23,14 @@ from jaxmeta.errors import (
     MissingError,
     NotEqualError,
 )
-from jaxmeta.interop.featomic import compute
 from jaxmeta.learn import PolynomialKernel, SparseGPR
+
+
+with warnings.catch_warnings():  # torch has some at import, where it is installed
+    warnings.simplefilter("ignore")
+    import featomic
+
+    from jaxmeta.interop.featomic import compute
 
 
 SOAP = featomic.SoapPowerSpectrum(

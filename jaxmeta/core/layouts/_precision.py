@@ -43,6 +43,29 @@ def check_dtype(dtype: Any, where: str, otherwise: str = _OTHERWISE) -> None:
         )
 
 
+def dtype_of(where: str, given: Any) -> np.dtype[Any]:
+    """The dtype of numbers that an argument stands for.
+
+    Raises:
+        InvalidTypeError: for what is none; None, too, which numpy takes for float64, and
+            arrays, for whose dtype it would take them.
+    """
+    is_array = isinstance(given, np.ndarray | jax.Array)
+    try:
+        dtype = np.dtype(object) if given is None or is_array else jnp.dtype(given)
+    except (TypeError, ValueError):
+        dtype = np.dtype(object)
+    if not jnp.issubdtype(dtype, np.number):
+        raise InvalidTypeError(
+            compose(
+                f"{where}: dtype must be a dtype of numbers.",
+                f"found {given!r:.100}, a {type(given).__name__}",
+                remedy='for instance dtype="float64".',
+            )
+        )
+    return dtype
+
+
 def check_host_arrays(leaves: Sequence[Any]) -> None:
     """Refuse numpy leaves that JAX would silently round."""
     for leaf in leaves:

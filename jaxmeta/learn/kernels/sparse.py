@@ -14,11 +14,12 @@ import numpy as np
 from jaxmeta.core import DynamicLabels, Labels, TensorBlock, TensorMap
 from jaxmeta.core.gradients._destinations import Into
 from jaxmeta.core.gradients._second_order import refuse_nested
+from jaxmeta.core.labels._arguments import check_bool
 from jaxmeta.core.layouts._differences import block_name, check_same_labels
 from jaxmeta.errors import InvalidError, InvalidTypeError, compose
 from jaxmeta.learn.kernels.polynomial import PolynomialKernel, check_pair, sparse_labels
 from jaxmeta.learn.ridge._solvers import scaled, solve_rows
-from jaxmeta.learn.ridge._systems import System, systems
+from jaxmeta.learn.ridge._systems import System, check_features, systems
 from jaxmeta.learn.ridge.model import check_solved
 from jaxmeta.operations._arguments import check_choice, check_number
 from jaxmeta.operations.gradients import remove_gradients
@@ -105,9 +106,10 @@ class SparseGPR(eqx.Module):
                 ``"solve"``: normal equations with a jitter and no such features, fastest,
                 least accurate where environments are alike.
             jitter: the first two solvers leave out directions with less than this
-                fraction of the largest eigenvalue, ``"solve"`` adds this fraction of the
-                trace to the diagonal. By default the precision times the number of
-                environments.
+                fraction of the largest eigenvalue, by default the precision times the
+                number of environments. ``"solve"`` makes the diagonal larger by this
+                fraction of itself, by default the smallest that lets the equations be
+                solved: the precision times a power of four.
             chunk: gradient rows at a time, as of `PolynomialKernel`.
 
         Raises:
@@ -158,16 +160,11 @@ class SparseGPR(eqx.Module):
         _check_kernel(kernel)
         check_choice(where, "solver", solver, tuple(_SOLVERS))
         number = check_number(where, "alpha", alpha)
+        small = None if jitter is None else check_number(where, "jitter", jitter)
         _target_samples(where, y)
-        labels, _ = sparse_labels(sparse)
-        if len(K) != 1:
-            raise InvalidError(compose(f"{where}: a kernel has one block, found {len(K)}."))
-        check_same_labels(where, "the kernel", "properties", K[0].properties, labels)
+        labels = _checked_kernel(where, K, sparse)
         renamed = TensorMap(y.keys, [K[0]])
         (system,) = systems(where, renamed, y, sample_weight, sizes)
-        if jitter is None:
-            jitter = float(jnp.finfo(K.dtype).eps) * len(labels)
-        small = check_number(where, "jitter", jitter)
         weights = _SOLVERS[solver](system, kernel.between(sparse), number, small)
         remedy = "not finite, or singular to working precision: a larger alpha or jitter."
         check_solved(where, "the model", weights, remedy)
@@ -199,6 +196,7 @@ class SparseGPR(eqx.Module):
             NestedGradientsError: for gradients of gradients.
         """
         where = "SparseGPR.predict"
+        check_bool(where, "per_environment", per_environment)
         check_pair(where, X, self.sparse)
         _, starts = sparse_labels(self.sparse)
         c = jnp.asarray(self.weights[0].values)
@@ -272,6 +270,17 @@ def _check_kernel(kernel: Any) -> None:
         )
 
 
+def _checked_kernel(where: str, K: Any, sparse: Any) -> Labels:
+    """The environments, if the kernel is one of structures and these."""
+    check_pair(where, sparse, sparse)
+    check_features(where, K, sparse)
+    labels, _ = sparse_labels(sparse)
+    if len(K) != 1:
+        raise InvalidError(compose(f"{where}: a kernel has one block, found {len(K)}."))
+    check_same_labels(where, "the kernel", "properties", K[0].properties, labels)
+    return labels
+
+
 def _target_samples(where: str, y: Any) -> Labels:
     if not isinstance(y, TensorMap) or len(y) != 1:
         found = f"{len(y)} blocks" if isinstance(y, TensorMap) else type(y).__name__
@@ -291,12 +300,15 @@ def _target_samples(where: str, y: Any) -> Labels:
     return samples
 
 
-def _rkhs(solver: str, system: System, kernel: Any, alpha: float, jitter: float) -> Any:
+def _rkhs(
+    solver: str, system: System, kernel: Any, alpha: float, jitter: float | None
+) -> Any:
+    dtype = kernel.dtype
+    least = jnp.finfo(dtype).eps * kernel.shape[0] if jitter is None else jitter
     values, vectors = jnp.linalg.eigh(kernel)
-    kept = values > jitter * values.max(initial=0)
+    kept = values > least * values.max(initial=0)
     roots = jnp.where(kept, jax.lax.rsqrt(jnp.where(kept, values, 1.0)), 0.0)
     basis = vectors * roots[None, :]
-    dtype = kernel.dtype
     # A direction that is left out is a feature that is zero: any penalty will do.
     penalty = jnp.where(kept, jnp.asarray(alpha, dtype), jnp.ones((), dtype))
     limits = np.zeros((), dtype), np.zeros((), np.int32)
@@ -306,14 +318,35 @@ def _rkhs(solver: str, system: System, kernel: Any, alpha: float, jitter: float)
     return basis @ theta
 
 
-def _normal(system: System, kernel: Any, alpha: float, jitter: float) -> Any:
+def _normal(system: System, kernel: Any, alpha: float, jitter: float | None) -> Any:
     x, y = scaled(system.left, system.right, system.weights)
     matrix = x.T @ x + alpha * kernel
-    # The trace is no smaller than the largest eigenvalue.
-    extra = jitter * jnp.trace(matrix)
-    matrix = matrix + extra * jnp.eye(matrix.shape[0], dtype=matrix.dtype)
-    factor = jnp.linalg.cholesky(matrix)
-    return jax.scipy.linalg.cho_solve((factor, True), x.T @ y)
+    # Kernels of environments may differ by orders of magnitude: relative to its own
+    # diagonal a jitter is as small for the smallest as for the largest.
+    diagonal = jnp.diagonal(matrix)
+    scale = jnp.where(diagonal > 0, jax.lax.rsqrt(jnp.where(diagonal > 0, diagonal, 1)), 0)
+    matrix = matrix * scale[:, None] * scale[None, :]
+    small = _smallest_jitter(matrix) if jitter is None else jitter
+    factor = _factor(matrix, small)
+    return scale[:, None] * jax.scipy.linalg.cho_solve(
+        (factor, True), scale[:, None] * (x.T @ y)
+    )
+
+
+def _factor(matrix: Any, jitter: Any) -> Any:
+    return jnp.linalg.cholesky(matrix + jitter * jnp.eye(len(matrix), dtype=matrix.dtype))
+
+
+def _smallest_jitter(matrix: Any) -> Any:
+    """The first power of four, times the precision, with which there is a factor."""
+    matrix = jax.lax.stop_gradient(matrix)
+    eps = jnp.finfo(matrix.dtype).eps
+    most = eps * 4.0**20  # what is still not positive then is NaN
+    return jax.lax.while_loop(
+        lambda small: (small < most) & ~jnp.isfinite(_factor(matrix, small)).all(),
+        lambda small: 4 * small,
+        jnp.asarray(eps, matrix.dtype),
+    )
 
 
 _SOLVERS = {

@@ -63,6 +63,7 @@ def row_weights(operation: str, given: Any, y: TensorMap, sizes: Any) -> RowWeig
         for weights, (divisors, _) in zip(
             found, sizes_of(operation, sizes, y), strict=True
         ):
+            _check_sizes(operation, divisors)
             if VALUES in weights:
                 weights[VALUES] = Weight(weights[VALUES].number, divisors)
     return found
@@ -80,12 +81,17 @@ def _of_numbers(operation: str, given: Any, y: TensorMap) -> RowWeights:
     else:
         scalar = isinstance(given, jax.Array) and given.ndim == 0
         if given is not None and not scalar:
-            check_number(operation, "sample_weight", given)
+            given = check_number(operation, "sample_weight", given)
         numbers = dict.fromkeys(parameters, 1.0 if given is None else given)
     for name, number in numbers.items():
-        if not isinstance(number, Tracer) and float(number) < 0:
-            raise _negative(operation, f"the weight of {name!r}")
-    return [{name: Weight(number) for name, number in numbers.items()} for _ in y]
+        _check_weights(operation, f"the weight of {name!r}", number)
+    # An array may be another number in the next call.
+    there = {
+        name: Weight(number)
+        for name, number in numbers.items()
+        if isinstance(number, jax.Array) or number != 0
+    }
+    return [dict(there) for _ in y]
 
 
 def _of_map(operation: str, given: TensorMap, y: TensorMap) -> RowWeights:
@@ -119,19 +125,39 @@ def _of_part(where: str, name: str, weights: TensorBlock, part: TensorBlock) -> 
                 remedy="give a map with one property.",
             )
         )
-    values = weights.values
-    if not isinstance(values, Tracer) and bool((np.asarray(values) < 0).any()):
-        raise _negative(where, f"a weight of {name}")
-    return Weight(values)
+    _check_weights(where, f"a weight of {name}", weights.values)
+    return Weight(weights.values)
 
 
-def _negative(where: str, what: str) -> InvalidError:
-    return InvalidError(
-        compose(
-            f"{where}: {what} is negative.",
-            remedy="weights multiply squared residuals: zero leaves a row out.",
+def _check_weights(where: str, what: str, given: Any) -> None:
+    """Refuse weights that are no weights, where that can be seen: NaN would not count."""
+    if isinstance(given, Tracer):
+        return
+    found = np.asarray(given)
+    wrong = found[~(np.isfinite(found) & (found >= 0))]
+    if wrong.size:
+        raise InvalidError(
+            compose(
+                f"{where}: {what} is {'negative' if wrong[0] < 0 else 'not finite'}.",
+                f"found {wrong[0]}",
+                remedy="weights multiply squared residuals: zero leaves a row out.",
+            )
         )
-    )
+
+
+def _check_sizes(where: str, sizes: Any) -> None:
+    """Refuse numbers of atoms that are none; without atoms nothing counts."""
+    if isinstance(sizes, Tracer):
+        return
+    found = np.asarray(sizes)
+    wrong = found[~(np.isfinite(found) & (found >= 0))]
+    if wrong.size:
+        raise InvalidError(
+            compose(
+                f"{where}: sizes= are numbers of atoms, not negative and finite.",
+                f"found {wrong[0]}",
+            )
+        )
 
 
 def _no_weights(

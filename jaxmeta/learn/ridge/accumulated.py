@@ -149,6 +149,13 @@ class NormalEquations(eqx.Module):
 
         For sums of several devices: ``sums.map(lambda x: jax.lax.psum(x, "devices"))``.
         """
+        if not callable(function):
+            raise InvalidTypeError(
+                compose(
+                    "NormalEquations.map: a function of arrays is needed.",
+                    f"found {function!r:.100}",
+                )
+            )
         return jax.tree.map(function, self)
 
 

@@ -14,6 +14,7 @@ from jax.core import Tracer
 from jaxmeta.core import TensorBlock, TensorMap
 from jaxmeta.core.layouts._differences import block_name
 from jaxmeta.errors import InvalidError, InvalidTypeError, MissingError, choices, compose
+from jaxmeta.learn._matching import check_parameter
 from jaxmeta.learn.ridge._penalties import is_positive, penalties
 from jaxmeta.learn.ridge._solvers import solve_rows
 from jaxmeta.learn.ridge._systems import System, systems
@@ -153,7 +154,7 @@ class Ridge(eqx.Module):
 
         Raises:
             MissingError: for a gradient that one of the maps lacks.
-            InvalidTypeError: for traced arrays.
+            InvalidTypeError: for traced arrays, and what is no name.
         """
         leaves = (
             *check_map("Ridge.score", X)._leaves,
@@ -166,6 +167,7 @@ class Ridge(eqx.Module):
                     remedy="call it outside of transformed functions.",
                 )
             )
+        check_parameter("Ridge.score", parameter_key)
         found = systems("Ridge.score", self.predict(X), y, {parameter_key: 1.0}, None)
         return [_rmse(system) for system in found]
 
@@ -211,6 +213,7 @@ def _limits(tolerance: Any, max_steps: Any) -> tuple[float | None, int | None]:
         tolerance = check_number("Ridge.fit", "tolerance", tolerance)
     if max_steps is not None:
         max_steps = math.ceil(check_number("Ridge.fit", "max_steps", max_steps))
+        max_steps = min(max_steps, np.iinfo(np.int32).max)  # nobody waits for more
     return tolerance, max_steps
 
 

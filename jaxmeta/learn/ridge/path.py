@@ -95,7 +95,8 @@ class RidgePath(eqx.Module):
                 By default each sample leaves by itself.
 
         Raises:
-            InvalidError: for penalties that are not larger than zero, or none.
+            InvalidError: for penalties that are not larger than zero, or none, and for
+                no name in `leave_out`.
             MissingError: for names in `leave_out` that samples do not have.
             DynamicSamplesError: for dynamic samples.
 
@@ -207,6 +208,13 @@ def _groups(where: str, samples: Labels | DynamicLabels, names: Any) -> np.ndarr
     if names is None:
         return np.arange(len(samples))
     found = names_to_reduce(where, "samples", names, samples.names)
+    if not found:
+        raise InvalidError(
+            compose(
+                f"{where}: leave_out= names no dimension, all samples would leave at once.",
+                remedy="name one at least, or leave it out.",
+            )
+        )
     columns = np.stack([samples.column(name) for name in found], axis=1)
     return np.unique(columns, axis=0, return_inverse=True)[1].reshape(-1)
 
