@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
@@ -14,6 +13,7 @@ from jaxmeta.core import DynamicLabels, Labels, TensorBlock, TensorMap
 from jaxmeta.core.labels._arguments import check_list
 from jaxmeta.core.layouts._differences import block_name, check_same_block
 from jaxmeta.core.layouts._precision import check_dtype, check_same_dtype, dtype_of
+from jaxmeta.core.plans._compilable import Compilable
 from jaxmeta.errors import InvalidError, InvalidTypeError, MissingError, compose
 from jaxmeta.learn._matching import Pair, check_capacities
 from jaxmeta.learn._terms import Faults
@@ -84,7 +84,7 @@ def _types(given: Any) -> np.ndarray:
     return array.astype(np.int64)
 
 
-class Composition(eqx.Module):
+class Composition(Compilable):
     r"""A baseline that is linear in the numbers of atoms: an offset for each type.
 
     `fit` makes one. Energies of molecules are dominated by those of free atoms: without

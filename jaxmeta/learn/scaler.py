@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Literal, TypeAlias
 
-import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
 from jaxmeta.core import Labels, TensorBlock, TensorMap
 from jaxmeta.core.layouts._differences import block_name
+from jaxmeta.core.plans._compilable import Compilable
 from jaxmeta.errors import InvalidError, compose
 from jaxmeta.learn._matching import VALUES, check_parameter
 from jaxmeta.learn.ridge._systems import check_features, systems
@@ -21,7 +21,7 @@ from jaxmeta.operations._arguments import check_choice
 Per: TypeAlias = Literal["block", "map"]
 
 
-class Scaler(eqx.Module):
+class Scaler(Compilable):
     r"""A map divided by one number, with all of its gradients: derivatives stay such.
 
     `fit` makes one. There is no shift (subtract a `Composition` before) and no scale of

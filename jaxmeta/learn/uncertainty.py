@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -12,6 +11,7 @@ from jax.core import Tracer
 
 from jaxmeta.core import Labels, TensorBlock, TensorMap
 from jaxmeta.core.layouts._differences import block_name, check_same_labels
+from jaxmeta.core.plans._compilable import Compilable
 from jaxmeta.errors import (
     InvalidError,
     InvalidTypeError,
@@ -27,7 +27,7 @@ from jaxmeta.learn.ridge.accumulated import NormalEquations
 from jaxmeta.learn.ridge.model import Ridge, check_solved, weights_for
 
 
-class Uncertainty(eqx.Module):
+class Uncertainty(Compilable):
     r"""Variances of the predictions of a model that is linear in its last features.
 
     `of` makes one from the sums that a fit needs. A prediction :math:`x w` has the

@@ -6,24 +6,25 @@ import abc
 from collections.abc import Sequence
 from typing import Any
 
-import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 
 from jaxmeta.atomistic.batches import Batch
 from jaxmeta.atomistic.neighbors.options import NeighborListOptions
 from jaxmeta.core import PADDING, DynamicLabels, Labels, TensorBlock, TensorMap
+from jaxmeta.core.plans._compilable import Compilable
 from jaxmeta.errors import InvalidError, InvalidTypeError, choices, compose
 
 
 ENERGY = Labels.range("energy", 1)
 
 
-class Potential(eqx.Module):
+class Potential(Compilable):
     """A function from batches of systems to their energies, as sums over atoms.
 
     A pytree whose leaves are its parameters: in compiled functions it is an argument, as in
-    ``jax.jit(lambda potential, batch: potential(batch))``.
+    ``jax.jit(lambda potential, batch: potential(batch))``. In ``jax.jit(potential)`` the
+    parameters are constants.
 
     Called with a `Batch` it gives a map with one block: key ``_``, samples ``system``,
     property ``energy``; with ``per_atom=True`` the samples are ``system, atom``. Forces and

@@ -13,6 +13,7 @@ import numpy as np
 from jaxmeta.core import Labels, TensorMap
 from jaxmeta.core.gradients._destinations import Capacity, Into
 from jaxmeta.core.labels._arguments import check_list
+from jaxmeta.core.plans._compilable import Compilable
 from jaxmeta.errors import InvalidError, InvalidTypeError, MissingError, choices, compose
 from jaxmeta.operations._arguments import check_map
 from jaxmeta.operations.dimensions import remove_dimension
@@ -21,7 +22,7 @@ from jaxmeta.operations.selection import slice as sliced
 
 
 @final
-class Alchemical(eqx.Module):
+class Alchemical(Compilable):
     r"""Mixes types of neighbours into a few pseudo types, by weights that can be learned.
 
     Spectra of many types have a block or a column for each pair of types. Of pseudo types

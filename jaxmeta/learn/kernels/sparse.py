@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, Literal, TypeAlias
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -16,6 +15,7 @@ from jaxmeta.core.gradients._destinations import Into
 from jaxmeta.core.gradients._second_order import refuse_nested
 from jaxmeta.core.labels._arguments import check_bool
 from jaxmeta.core.layouts._differences import block_name, check_same_labels
+from jaxmeta.core.plans._compilable import Compilable
 from jaxmeta.errors import InvalidError, InvalidTypeError, compose
 from jaxmeta.learn.kernels.polynomial import PolynomialKernel, check_pair, sparse_labels
 from jaxmeta.learn.ridge._solvers import scaled, solve_rows
@@ -29,7 +29,7 @@ from jaxmeta.operations.reductions import sum_over_samples
 Solver: TypeAlias = Literal["rkhs-qr", "rkhs", "solve"]
 
 
-class SparseGPR(eqx.Module):
+class SparseGPR(Compilable):
     r"""A Gaussian process whose functions are sums of kernels on some environments.
 
     `fit` makes one. The prediction for a structure is :math:`\sum_m K_{Am} c_m`, with

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 
 from jaxmeta.core import TensorBlock, TensorMap
 from jaxmeta.core.layouts._differences import block_name, check_same_map, matched_keys
+from jaxmeta.core.plans._compilable import Compilable
 from jaxmeta.errors import InvalidTypeError, compose
 from jaxmeta.learn.ridge._penalties import penalties
 from jaxmeta.learn.ridge._solvers import scaled, solve_normal
@@ -18,7 +18,7 @@ from jaxmeta.learn.ridge._systems import check_features, systems
 from jaxmeta.learn.ridge.model import Ridge, check_solved, weights_map
 
 
-class NormalEquations(eqx.Module):
+class NormalEquations(Compilable):
     r"""The sums :math:`X^T S X` and :math:`X^T S y` over all rows, block by block.
 
     Their size is that of the features, whatever the number of rows: batches are added

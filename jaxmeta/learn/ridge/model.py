@@ -6,13 +6,13 @@ import math
 from collections.abc import Sequence
 from typing import Any, Literal, TypeAlias
 
-import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
 from jaxmeta.core import TensorBlock, TensorMap
 from jaxmeta.core.layouts._differences import block_name
+from jaxmeta.core.plans._compilable import Compilable
 from jaxmeta.errors import InvalidError, InvalidTypeError, MissingError, choices, compose
 from jaxmeta.learn._matching import check_parameter
 from jaxmeta.learn.ridge._penalties import is_positive, penalties
@@ -26,7 +26,7 @@ Solver: TypeAlias = Literal["auto", "primal", "dual", "qr", "iterative"]
 SOLVERS = ("auto", "primal", "dual", "qr", "iterative")
 
 
-class Ridge(eqx.Module):
+class Ridge(Compilable):
     r"""A linear model without intercept, for each block by itself.
 
     `fit` makes one. Its weights are such that :math:`X w` predicts values and, with the
