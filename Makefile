@@ -9,7 +9,7 @@ TESTS ?=
 VENV := .venv$(if $(filter python3,$(PYTHON)),,-$(notdir $(PYTHON)))
 RUN := $(VENV)/bin/python
 # Most of the time goes into machine code that runs once: here it is made in haste.
-HASTE := XLA_FLAGS="$(XLA_FLAGS) --xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+HASTE = XLA_FLAGS="$(XLA_FLAGS) $$(cat $(VENV)/.haste)"
 PYTEST := $(RUN) -m pytest --numprocesses=auto --maxprocesses=8 --dist=worksteal -q
 
 .DEFAULT_GOAL := help
@@ -23,7 +23,7 @@ help:  ## say what can be made
 demo: $(VENV)/.has-demo  ## show what jaxmeta does, in a minute
 	@$(RUN) -m jaxmeta.demo
 
-test: $(VENV)/.has-test  ## run tests and the examples in docstrings
+test: $(VENV)/.haste  ## run tests and the examples in docstrings
 	@echo "testing with $$($(RUN) --version)"
 	@$(HASTE) $(PYTEST) $(TESTS)
 
@@ -55,6 +55,9 @@ clean:  ## remove environments and everything built
 	@rm -rf .venv .venv-* build dist docs/_build demo-output
 	@rm -rf .pytest_cache .ruff_cache .hypothesis .jupyter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/.haste: $(VENV)/.has-test scripts/hasty_flags.sh
+	@scripts/hasty_flags.sh $(RUN) > $@
 
 $(VENV)/.has-%: pyproject.toml scripts/environment.sh scripts/interpreter.sh
 	@scripts/environment.sh $(VENV) $(PYTHON) $*

@@ -145,6 +145,18 @@ def to_batch(
         >>> to_batch([dimer, dimer], cutoff=2.0, room=room).positions.shape
         (8, 3)
     """
+    return jax.device_put(host_batch(systems, cutoff, types=types, room=room, dtype=dtype))
+
+
+def host_batch(
+    systems: System | Sequence[System],
+    cutoff: float | NeighborListOptions | Sequence[float | NeighborListOptions] = (),
+    *,
+    types: Sequence[int] | None = None,
+    room: Room | str | None = None,
+    dtype: Any = None,
+) -> Batch:
+    """As `to_batch`, with arrays of numpy: for programs that are called with it once."""
     given = _checked_systems(systems)
     dtype = _common_dtype(given, dtype)
     arrays = _Arrays(given, dtype)
@@ -157,9 +169,8 @@ def to_batch(
     if isinstance(room, Room):
         _check_room(room, arrays, lists)
         data = joined_data(given, dtype, room)
-        return jax.device_put(arrays.padded(room, known, lists, data))
-    data = joined_data(given, dtype, None)
-    return jax.device_put(arrays.batch(known, lists, data))
+        return arrays.padded(room, known, lists, data)
+    return arrays.batch(known, lists, joined_data(given, dtype, None))
 
 
 class _Arrays:

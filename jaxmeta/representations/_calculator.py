@@ -13,7 +13,7 @@ import numpy as np
 
 from jaxmeta.atomistic._quantities import STRAIN, XYZ
 from jaxmeta.atomistic.batches import Batch
-from jaxmeta.atomistic.batching import ROUNDED, rounded_up, to_batch
+from jaxmeta.atomistic.batching import ROUNDED, host_batch, rounded_up
 from jaxmeta.atomistic.neighbors.options import NeighborListOptions
 from jaxmeta.atomistic.neighbors.pairs import FAR
 from jaxmeta.atomistic.systems import System
@@ -155,7 +155,7 @@ class Calculator(abc.ABC):
         self, systems: Sequence[System], first: int, asked: Sequence[str], dtype: Any
     ) -> TensorMap:
         """The representation of some systems, counted from `first`."""
-        batch = to_batch(systems, self.cutoff_radius, room=ROUNDED, dtype=dtype)
+        batch = host_batch(systems, self.cutoff_radius, room=ROUNDED, dtype=dtype)
         presence = Presence.of(batch, self.cutoff_radius, first)
         groups = self.groups(presence.types)
         if not groups:

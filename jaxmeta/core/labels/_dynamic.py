@@ -96,7 +96,8 @@ class DynamicLabels:
                 )
             )
         capacity = len(labels) if capacity is None else capacity
-        return cls._view(labels._names, padded_rows(labels.values, capacity, "samples"))
+        rows = padded_rows(labels.values, capacity, "samples")
+        return cls._view(labels._names, jnp.asarray(rows))
 
     def to_labels(self) -> Labels:
         """The rows in use as static `Labels`; only outside of traced functions.
@@ -162,13 +163,13 @@ def in_use(values: Any) -> Any:
     return functools.reduce(operator.or_, columns)
 
 
-def padded_rows(values: np.ndarray, capacity: int, axis: str) -> Any:
-    """Label rows with padding up to `capacity`, on the device."""
+def padded_rows(values: np.ndarray, capacity: int, axis: str) -> np.ndarray:
+    """Label rows with padding up to `capacity`, on the host."""
     check_capacity(values.shape[0], capacity, axis)
     _check_tellable(values, axis)
     padded = np.full((capacity, values.shape[1]), PADDING, np.int32)
     padded[: values.shape[0]] = values
-    return jnp.asarray(padded)
+    return padded
 
 
 def _check_tellable(values: np.ndarray, axis: str) -> None:
