@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from jaxmeta.core import Labels, TensorBlock, TensorMap
+from jaxmeta.core.labels._arguments import check_list
+from jaxmeta.errors import InvalidError, choices, compose
 
 
 XYZ = Labels.range("xyz", 3)
@@ -56,6 +58,34 @@ STANDARD: Mapping[str, Quantity] = MappingProxyType(
         "heat_flux": Quantity(("xyz",), ("system",), "eV*A/fs", "heat_flux"),
     }
 )
+
+
+GRADIENTS = ("positions", "strain")
+
+
+def asked_gradients(
+    where: str, given: Any, valid: Sequence[str] = GRADIENTS, remedy: str = ""
+) -> list[str]:
+    """The names of gradients that are asked for, each of them once; one alone may do.
+
+    Raises:
+        InvalidTypeError: for what is no list of names.
+        InvalidError: for names that are not valid here.
+    """
+    found = [given] if isinstance(given, str) else check_list(where, _A_LIST, given)
+    for name in found:
+        if not isinstance(name, str) or name not in valid:
+            raise InvalidError(
+                compose(
+                    f"{where}: there is no gradient {name!r:.100}.",
+                    choices(name, valid),
+                    remedy=remedy,
+                )
+            )
+    return list(dict.fromkeys(found))
+
+
+_A_LIST = "gradients must be a list of names"
 
 
 def per_atom(name: str, array: Any) -> TensorMap:

@@ -8,11 +8,13 @@ from typing import Any, final
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
-from jaxmeta.atomistic.neighbors.options import NeighborListOptions
+from jaxmeta.atomistic.neighbors.options import NeighborListOptions, check_length
 from jaxmeta.atomistic.neighbors.pairs import Pairs
 from jaxmeta.core import PADDING, DynamicLabels, Labels, TensorMap
-from jaxmeta.errors import InvalidError, MissingError, compose
+from jaxmeta.core.labels._arguments import check_bool
+from jaxmeta.errors import InvalidError, InvalidTypeError, MissingError, compose
 
 
 @final
@@ -86,7 +88,10 @@ class Batch(eqx.Module):
 
         Raises:
             MissingError: when no list reaches so far.
+            InvalidError: for what is no length; InvalidTypeError for what is no number.
         """
+        check_bool("Batch.pairs_within", "full", full)
+        cutoff = check_length("Batch.pairs_within", "cutoff", cutoff)
         enough = [
             options
             for options in self.pairs
@@ -101,7 +106,11 @@ class Batch(eqx.Module):
 
         Values: ``positions[second] - positions[first] + shifts @ cell``, with the cell of
         their system. Pairs that are padding get a constant vector, outside any cutoff.
+
+        Raises:
+            InvalidTypeError: for what is no list of pairs.
         """
+        _check_class("Batch.vectors", pairs, Pairs)
         if len(self.cells) == 1:  # nothing to look up
             return pairs.vectors(self.positions, self.cells[0])
         owners = jnp.asarray(self.owners)
@@ -113,7 +122,11 @@ class Batch(eqx.Module):
         Arguments:
             strain: (systems, 3, 3), of the dtype of the positions; rows of vectors are
                 multiplied from the right.
+
+        Raises:
+            InvalidError: for another shape; InvalidTypeError for another dtype.
         """
+        _check_strain(strain, self)
         deformation = strain + jnp.eye(3, dtype=strain.dtype)[None]
         of_atoms = deformation.at[self.owners].get(mode="fill", fill_value=0)
         positions = jnp.einsum("ia,iab->ib", self.positions, of_atoms)
@@ -139,7 +152,10 @@ class Batch(eqx.Module):
         Raises:
             InvalidError: for other names, and inside traced functions.
             MissingError: for an atom that is not in the batch.
+            InvalidTypeError: for what are no labels.
         """
+        _check_class("Batch.select", atoms, Labels)
+        _check_known(self)
         there = self.atoms if isinstance(self.atoms, Labels) else self.atoms.to_labels()
         if atoms.names != there.names:
             raise InvalidError(
@@ -149,23 +165,64 @@ class Batch(eqx.Module):
                 )
             )
         selected = np.zeros(self.n_atoms, bool)
-        for entry in atoms.values:
-            selected[_position(there, entry)] = True
+        selected[_rows_of(there, atoms)] = True
         return self.replace(
             centers={t: _kept(each, selected) for t, each in self.centers.items()}
         )
 
 
-def _position(there: Labels, entry: np.ndarray) -> int:
-    row = there.position(entry)
-    if row is None:
+def _check_class(where: str, given: Any, wanted: type) -> None:
+    if not isinstance(given, wanted):
+        raise InvalidTypeError(
+            compose(
+                f"{where}: the argument must be {wanted.__name__}.",
+                f"found {type(given).__name__}",
+            )
+        )
+
+
+def _check_strain(strain: Any, batch: Batch) -> None:
+    wanted = (batch.n_systems, 3, 3)
+    if np.shape(strain) != wanted:
+        raise InvalidError(
+            compose(
+                "Batch.strained: there is a strain for each system.",
+                f"found shape {np.shape(strain)}, expected {wanted}",
+            )
+        )
+    dtype = getattr(strain, "dtype", None)
+    if dtype != batch.positions.dtype:
+        raise InvalidTypeError(
+            compose(
+                "Batch.strained: the strain has another dtype than the positions.",
+                f"found {dtype or type(strain).__name__} and {batch.positions.dtype}",
+            )
+        )
+
+
+def _check_known(batch: Batch) -> None:
+    """Refuse to choose among atoms that are not known, as in compiled functions."""
+    rows = [each.rows for each in batch.centers.values()]
+    if any(isinstance(array, Tracer) for array in [batch.types, *rows]):
+        raise InvalidError(
+            compose(
+                "Batch.select: which atoms there are is traced by JAX.",
+                remedy="select outside of the compiled function, and give it the result.",
+            )
+        )
+
+
+def _rows_of(there: Labels, atoms: Labels) -> np.ndarray:
+    rows = there._index.find(atoms.values)
+    if (rows < 0).any():
+        system, atom = atoms.values[np.flatnonzero(rows < 0)[0]]
         raise MissingError(
             compose(
                 "Batch.select: an atom is not in the batch.",
-                f"found (system={entry[0]}, atom={entry[1]})",
+                f"found (system={system}, atom={atom})",
             )
         )
-    return row
+    return rows
 
 
 def _kept(centers: Centers, selected: np.ndarray) -> Centers:

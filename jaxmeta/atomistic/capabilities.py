@@ -6,18 +6,18 @@ import dataclasses
 import math
 import re
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from jaxmeta.atomistic._quantities import STANDARD
+from jaxmeta.atomistic._quantities import GRADIENTS, STANDARD
 from jaxmeta.atomistic.units import unit_conversion_factor
+from jaxmeta.core.labels._arguments import check_list
 from jaxmeta.errors import InvalidError, InvalidTypeError, choices, compose
 
 
 SAMPLE_KINDS = ("system", "atom", "atom_pair")
-_GRADIENTS = ("positions", "strain")
 _DTYPES = ("float32", "float64")
 _PLATFORMS = ("cpu", "cuda", "rocm", "tpu")
 _REFERENCES = ("implementation", "architecture", "model")
@@ -53,9 +53,17 @@ class ModelOutput:
     def __post_init__(self) -> None:
         unit_conversion_factor(self.unit, self.unit)
         _check_choice("ModelOutput", "sample_kind", self.sample_kind, SAMPLE_KINDS)
-        for name in self.explicit_gradients:
-            _check_choice("ModelOutput", "explicit gradient", name, _GRADIENTS)
-        object.__setattr__(self, "explicit_gradients", tuple(self.explicit_gradients))
+        names = _chosen(
+            "ModelOutput", "explicit gradient", self.explicit_gradients, GRADIENTS
+        )
+        object.__setattr__(self, "explicit_gradients", names)
+        if not isinstance(self.description, str):
+            raise InvalidTypeError(
+                compose(
+                    "ModelOutput: a description is a text.",
+                    f"found {self.description!r:.100}",
+                )
+            )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,17 +100,15 @@ class ModelCapabilities:
     platforms: Sequence[str] = ("cpu",)
 
     def __post_init__(self) -> None:
-        for name, output in self.outputs.items():
+        for name, output in _items("ModelCapabilities: the outputs", self.outputs):
             _check_output(name, output)
         object.__setattr__(self, "outputs", dict(self.outputs))
         object.__setattr__(self, "atomic_types", _checked_types(self.atomic_types))
-        if not self.interaction_range >= 0:
-            _refuse("interaction_range", "is not negative", self.interaction_range)
+        object.__setattr__(self, "interaction_range", _range(self.interaction_range))
         unit_conversion_factor(self.length_unit, "m")
         _check_choice("ModelCapabilities", "dtype", self.dtype, _DTYPES)
-        for platform in self.platforms:
-            _check_choice("ModelCapabilities", "platform", platform, _PLATFORMS)
-        object.__setattr__(self, "platforms", tuple(self.platforms))
+        names = _chosen("ModelCapabilities", "platform", self.platforms, _PLATFORMS)
+        object.__setattr__(self, "platforms", names)
 
     def engine_interaction_range(self, length_unit: str) -> float:
         """The interaction range in the unit of whoever runs the model."""
@@ -144,8 +150,10 @@ class ModelMetadata:
     extra: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        lists = [self.authors, *self.references.values()]
-        for texts in [[self.name, self.description], *lists, self.extra.values()]:
+        references = _items("ModelMetadata: the references", self.references)
+        extra = [text for _, text in _items("ModelMetadata: extra", self.extra)]
+        lists = [self.authors, *(texts for _, texts in references)]
+        for texts in [[self.name, self.description], *lists, extra]:
             _check_texts(texts)
         for kind in self.references:
             _check_choice("ModelMetadata", "kind of reference", kind, _REFERENCES)
@@ -177,15 +185,35 @@ def _listed(title: str, texts: Sequence[str]) -> str:
     return "\n".join([title, "-" * len(title), *lines])
 
 
+def _items(what: str, given: Any) -> list[tuple[Any, Any]]:
+    if not isinstance(given, Mapping):
+        raise InvalidTypeError(
+            compose(
+                f"{what} must be a dictionary.",
+                f"found {given!r:.100}, a {type(given).__name__}",
+            )
+        )
+    return list(given.items())
+
+
 def _check_texts(texts: Any) -> None:
-    if isinstance(texts, str) or not all(isinstance(text, str) for text in texts):
+    several = not isinstance(texts, str) and isinstance(texts, Iterable)
+    if not several or not all(isinstance(text, str) for text in texts):
         raise InvalidTypeError(
             compose("ModelMetadata: everything is made of texts.", f"found {texts!r:.100}")
         )
 
 
+def _chosen(where: str, what: str, given: Any, valid: Sequence[str]) -> tuple[str, ...]:
+    """Words of which each is valid; one alone is no list of them."""
+    found = [given] if isinstance(given, str) else given
+    for each in check_list(where, f"{what}s must be a list of names", found):
+        _check_choice(where, what, each, valid)
+    return tuple(found)
+
+
 def _check_choice(where: str, what: str, given: object, valid: Sequence[str]) -> None:
-    if given not in valid:
+    if not isinstance(given, str) or given not in valid:
         raise InvalidError(
             compose(f"{where}: {given!r} is no {what}.", choices(given, valid))
         )
@@ -197,9 +225,23 @@ def _refuse(what: str, must: str, given: object) -> None:
     )
 
 
+def _range(given: Any) -> float:
+    number = isinstance(given, int | float | np.integer | np.floating)
+    if not number or isinstance(given, bool):
+        raise InvalidTypeError(
+            compose(
+                "ModelCapabilities: interaction_range must be a number.",
+                f"found {given!r:.100}, a {type(given).__name__}",
+            )
+        )
+    if not given >= 0:
+        _refuse("interaction_range", "is not negative", given)
+    return float(given)
+
+
 def _checked_types(types: Sequence[int]) -> tuple[int, ...]:
     found = []
-    for each in types:
+    for each in check_list("ModelCapabilities", "atomic_types must be a list", types):
         if not isinstance(each, int | np.integer) or isinstance(each, bool) or each < 0:
             _refuse("atomic_types", "are integers that are not negative", each)
         found.append(int(each))

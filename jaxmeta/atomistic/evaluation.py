@@ -8,14 +8,11 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from jaxmeta.atomistic._quantities import STRAIN, XYZ
+from jaxmeta.atomistic._quantities import STRAIN, XYZ, asked_gradients
 from jaxmeta.atomistic.batches import Batch
 from jaxmeta.autodiff import Parameter, with_gradients
 from jaxmeta.core import PADDING, DynamicLabels, Labels, TensorMap
-from jaxmeta.errors import InvalidError, InvalidTypeError, choices, compose
-
-
-_GRADIENTS = ("positions", "strain")
+from jaxmeta.errors import InvalidError, InvalidTypeError, compose
 
 
 def evaluate(
@@ -54,7 +51,8 @@ def evaluate(
     Raises:
         InvalidError: for other gradients, for results whose samples are no systems where
             gradients are asked for, and for results with gradients of their own.
-        InvalidTypeError: for what is no batch, and models that give no map.
+        InvalidTypeError: for what is no model or no batch, gradients that are no names,
+            and models that give no map.
         MissingError: for selected atoms that are not there.
 
     Example:
@@ -75,8 +73,8 @@ def evaluate(
         >>> energy[0].gradient("positions").values[..., 0].tolist()
         [[0.0, 0.0, 1.0], [0.0, 0.0, 2.0]]
     """
-    asked = [gradients] if isinstance(gradients, str) else list(gradients)
-    _check(batch, asked)
+    asked = asked_gradients("evaluate", gradients)
+    _check(model, batch)
     if selected_atoms is not None:
         batch = batch.select(selected_atoms)
     if not asked:
@@ -109,7 +107,14 @@ def _of_strain(batch: Batch) -> Parameter:
 _PARAMETERS = {"positions": _of_positions, "strain": _of_strain}
 
 
-def _check(batch: Any, gradients: Sequence[str]) -> None:
+def _check(model: Any, batch: Any) -> None:
+    if not callable(model):
+        raise InvalidTypeError(
+            compose(
+                "evaluate: the model is a function of batches.",
+                f"found {type(model).__name__}",
+            )
+        )
     if not isinstance(batch, Batch):
         raise InvalidTypeError(
             compose(
@@ -118,13 +123,6 @@ def _check(batch: Any, gradients: Sequence[str]) -> None:
                 remedy="to_batch(systems, cutoff=...) makes one.",
             )
         )
-    for name in gradients:
-        if name not in _GRADIENTS:
-            raise InvalidError(
-                compose(
-                    f"evaluate: there is no gradient {name!r}.", choices(name, _GRADIENTS)
-                )
-            )
 
 
 def _checked(tensor: Any) -> TensorMap:

@@ -31,7 +31,7 @@ class System(eqx.Module):
         types: what the atoms are, most often atomic numbers; integers of shape (atoms,),
             not negative.
         cell: three vectors that span the cell, one a row, shape (3, 3). Rows of axes that
-            are not periodic are zero. None for no cell.
+            are not periodic are zero. None for no cell. It gets the dtype of the positions.
         pbc: along which vectors of the cell the system repeats, three truth values; one
             for all of them. Without a cell: along none.
         masses: of each atom, shape (atoms,).
@@ -86,7 +86,7 @@ class System(eqx.Module):
             for name, array in arrays.items()
             if array is not None
         }
-        self.data = _joined(known, data or {})
+        self.data = _joined(known, {} if data is None else data)
 
     def __len__(self) -> int:
         """How many atoms there are."""
@@ -138,6 +138,14 @@ class System(eqx.Module):
 def _joined(
     known: dict[str, TensorMap], data: Mapping[str, TensorMap]
 ) -> dict[str, TensorMap]:
+    if not isinstance(data, Mapping):
+        raise InvalidTypeError(
+            compose(
+                "System: data are maps by name.",
+                f"found a {type(data).__name__}",
+                remedy="give {name: TensorMap}.",
+            )
+        )
     twice = sorted(set(known) & set(data))
     if twice:
         raise InvalidError(

@@ -11,7 +11,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxmeta.errors import InvalidError, compose
+from jaxmeta.core.labels._arguments import check_list
+from jaxmeta.errors import InvalidError, InvalidTypeError, compose
 
 
 def checked_types(where: str, types: Sequence[int]) -> tuple[int, ...]:
@@ -19,9 +20,13 @@ def checked_types(where: str, types: Sequence[int]) -> tuple[int, ...]:
 
     Raises:
         InvalidError: for no types, those that stand twice, and what is none.
+        InvalidTypeError: for what is no list.
     """
-    found = list(types)
-    valid = all(isinstance(t, int | np.integer) and t >= 0 for t in found)
+    found = check_list(where, "types must be a list of integers", types)
+    valid = all(
+        isinstance(t, int | np.integer) and not isinstance(t, bool) and t >= 0
+        for t in found
+    )
     if not valid or not found or len(set(found)) != len(found):
         raise InvalidError(
             compose(
@@ -36,9 +41,18 @@ def offsets_of(
     where: str, offsets: Mapping[int, float] | None, types: Sequence[int]
 ) -> Any:
     """An energy for each type, zero where none is given, in the widest precision."""
-    given = offsets or {}
+    given = {} if offsets is None else offsets
+    if not isinstance(given, Mapping):
+        raise InvalidTypeError(
+            compose(
+                f"{where}: offsets are energies by type.",
+                f"found {given!r:.100}",
+                remedy="write offsets={8: ...}.",
+            )
+        )
     for each, energy in given.items():
-        if each not in types or not math.isfinite(energy):
+        number = _is_number(energy)
+        if each not in types or not number or not math.isfinite(energy):
             raise InvalidError(
                 compose(
                     f"{where}: offsets are finite energies of the types that are known.",
@@ -46,6 +60,29 @@ def offsets_of(
                 )
             )
     return jnp.asarray(np.array([float(given.get(each, 0.0)) for each in types]))
+
+
+def finite(where: str, name: str, given: Any) -> float:
+    """A number that is finite.
+
+    Raises:
+        InvalidTypeError: for what is no number; InvalidError for what is not finite.
+    """
+    if not _is_number(given):
+        raise InvalidTypeError(
+            compose(
+                f"{where}: the {name} must be a number.",
+                f"found {given!r:.100}, a {type(given).__name__}",
+            )
+        )
+    if not math.isfinite(given):
+        raise InvalidError(compose(f"{where}: the {name} is finite.", f"found {given}"))
+    return float(given)
+
+
+def _is_number(given: Any) -> bool:
+    number = isinstance(given, int | float | np.integer | np.floating)
+    return number and not isinstance(given, bool)
 
 
 def in_dtype(dtype: Any, tree: Any) -> Any:

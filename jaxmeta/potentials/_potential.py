@@ -12,6 +12,7 @@ import numpy as np
 from jaxmeta.atomistic.batches import Batch
 from jaxmeta.atomistic.neighbors.options import NeighborListOptions
 from jaxmeta.core import PADDING, DynamicLabels, Labels, TensorBlock, TensorMap
+from jaxmeta.core.labels._arguments import check_bool
 from jaxmeta.core.plans._compilable import Compilable
 from jaxmeta.errors import InvalidError, InvalidTypeError, choices, compose
 
@@ -57,23 +58,27 @@ class Potential(Compilable):
             per_atom: whether to give a row for each atom.
 
         Raises:
-            InvalidTypeError: for what is no batch.
+            InvalidTypeError: for what is no batch, or no truth value.
             InvalidError: for types of atoms that the potential does not know.
             MissingError: where the batch has no list of pairs that reaches far enough.
         """
-        if not isinstance(batch, Batch):
-            raise InvalidTypeError(
-                compose(
-                    f"{type(self).__name__}: a potential is called with a Batch.",
-                    f"found {type(batch).__name__}",
-                    remedy="to_batch(systems, potential.requested_neighbor_lists()) "
-                    "makes one.",
-                )
-            )
+        check_bool(type(self).__name__, "per_atom", per_atom)
+        _check_batch(type(self).__name__, batch)
         energies = self.atomic_energies(batch)
         values, samples = (rows_of_atoms if per_atom else _of_systems)(batch, energies)
         block = TensorBlock(values[:, None], samples, [], ENERGY)
         return TensorMap(Labels.single(), [block])
+
+
+def _check_batch(where: str, batch: Any) -> None:
+    if not isinstance(batch, Batch):
+        raise InvalidTypeError(
+            compose(
+                f"{where}: a potential is called with a Batch.",
+                f"found {type(batch).__name__}",
+                remedy="to_batch(systems, potential.requested_neighbor_lists()) makes one.",
+            )
+        )
 
 
 def known_kinds(where: str, batch: Batch, types: Sequence[int]) -> Any:
@@ -83,7 +88,9 @@ def known_kinds(where: str, batch: Batch, types: Sequence[int]) -> Any:
 
     Raises:
         InvalidError: for types of the batch that are not among them.
+        InvalidTypeError: for what is no batch.
     """
+    _check_batch(where, batch)
     for each in batch.centers:
         if each not in types:
             raise InvalidError(

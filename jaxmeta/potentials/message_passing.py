@@ -16,8 +16,9 @@ from jaxmeta.atomistic._quantities import XYZ
 from jaxmeta.atomistic.batches import Batch
 from jaxmeta.atomistic.neighbors.options import check_length
 from jaxmeta.core import Labels, TensorBlock, TensorMap
-from jaxmeta.errors import InvalidError, compose
-from jaxmeta.potentials._parameters import checked_types, in_dtype, offsets_of
+from jaxmeta.core.labels._arguments import check_whole
+from jaxmeta.nn._arguments import random_keys
+from jaxmeta.potentials._parameters import checked_types, finite, in_dtype, offsets_of
 from jaxmeta.potentials._potential import Potential, known_kinds, rows_of_atoms
 from jaxmeta.representations._hypers.hypers import Hypers, parse_hypers
 from jaxmeta.representations.clebsch_gordan.coefficients import cg_coefficients
@@ -98,6 +99,7 @@ class EquivariantMessagePassing(Potential):
 
     Raises:
         InvalidError: for types that are none, and numbers out of range.
+        InvalidTypeError: for what is no number, or no random key.
 
     Source: Batzner et al., Nat. Commun. 13, 2453 (2022).
 
@@ -136,18 +138,19 @@ class EquivariantMessagePassing(Potential):
         key: Any,
     ) -> None:
         where = type(self).__name__
-        if min(channels, layers, max_angular) < 1:
-            raise InvalidError(
-                compose(
-                    f"{where}: channels, layers and max_angular are at least 1.",
-                    f"found {channels}, {layers} and {max_angular}",
-                )
+        channels, layers, max_angular = (
+            check_whole(where, name, number, 1)
+            for name, number in (
+                ("channels", channels),
+                ("layers", layers),
+                ("max_angular", max_angular),
             )
+        )
         self.types = checked_types(where, types)
         self.hypers = _hypers(check_length(where, "cutoff", cutoff))
         self.neighbors = check_length(where, "number of neighbors", neighbors)
         self.max_angular = max_angular
-        keys = iter(jax.random.split(key, 4 + layers))
+        keys = iter(random_keys(where, key, 4 + layers))
         self.embedding = jax.random.normal(next(keys), (len(self.types), channels))
         degrees = [[0], *[list(range(max_angular + 1))] * layers]
         self.layers = [
@@ -158,7 +161,8 @@ class EquivariantMessagePassing(Potential):
         self.readout = [_matrix(next(keys), *pair) for pair in itertools.pairwise(sizes)]
         self.readout_of_vectors = _matrix(next(keys), channels, 1)
         self.offsets = offsets_of(where, offsets, self.types)
-        self.scale = jnp.asarray(np.float64(scale))  # with a dtype of its own
+        # With a dtype of its own.
+        self.scale = jnp.asarray(np.float64(finite(where, "scale", scale)))
 
     @property
     def cutoff_radius(self) -> float:

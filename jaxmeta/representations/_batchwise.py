@@ -8,7 +8,7 @@ import numpy as np
 
 from jaxmeta.atomistic.systems import System
 from jaxmeta.core import Labels, TensorMap
-from jaxmeta.errors import InvalidError, compose
+from jaxmeta.core.labels._arguments import check_list, check_whole
 from jaxmeta.operations.joining import join
 
 
@@ -23,13 +23,16 @@ def in_batches(
 
     Raises:
         InvalidError: for batches of less than one system.
+        InvalidTypeError: for what is no number of systems, and no systems.
     """
-    given = [systems] if isinstance(systems, System) else list(systems)
-    size = max(len(given), 1) if batch_size is None else batch_size
-    if size < 1:
-        raise InvalidError(
-            compose("compute: batch_size must be at least 1.", f"found {batch_size}")
-        )
+    given = (
+        [systems]
+        if isinstance(systems, System)
+        else check_list("compute", "systems must be a list of systems", systems)
+    )
+    size = max(len(given), 1)
+    if batch_size is not None:
+        size = check_whole("compute", "batch_size", batch_size, 1)
     for first in range(0, max(len(given), 1), size):
         yield first, given[first : first + size]
 

@@ -12,9 +12,10 @@ import numpy as np
 
 from jaxmeta.core import Labels, TensorMap
 from jaxmeta.core.gradients._destinations import Capacity, Into
-from jaxmeta.core.labels._arguments import check_list
+from jaxmeta.core.labels._arguments import check_list, check_whole
 from jaxmeta.core.plans._compilable import Compilable
 from jaxmeta.errors import InvalidError, InvalidTypeError, MissingError, choices, compose
+from jaxmeta.nn._arguments import parameter_dtype, random_keys
 from jaxmeta.operations._arguments import check_map
 from jaxmeta.operations.dimensions import remove_dimension
 from jaxmeta.operations.mapping import map_samples
@@ -95,15 +96,12 @@ class Alchemical(Compilable):
             InvalidError, InvalidTypeError: as for weights and types that are given.
         """
         known = _checked_types(types)
-        if isinstance(n_pseudo_types, bool) or n_pseudo_types < 1:
-            raise InvalidError(
-                compose(
-                    "Alchemical.random: there is one pseudo type or more.",
-                    f"found {n_pseudo_types}",
-                )
-            )
-        shape = (len(known), n_pseudo_types)
-        return cls(jax.random.normal(key, shape, dtype) / np.sqrt(n_pseudo_types), known)
+        where = "Alchemical.random"
+        number = check_whole(where, "n_pseudo_types", n_pseudo_types, 1)
+        chosen = parameter_dtype(where, dtype)
+        (own,) = random_keys(where, key, 1)
+        normal = jax.random.normal(own, (len(known), number), chosen)
+        return cls(normal / np.sqrt(number).astype(chosen), known)
 
     def __call__(
         self,

@@ -16,8 +16,8 @@ from jaxmeta.atomistic.batching import ROUNDED, to_batch
 from jaxmeta.atomistic.neighbors.options import NeighborListOptions, check_length
 from jaxmeta.atomistic.systems import System
 from jaxmeta.core import PADDING, Labels, TensorBlock, TensorMap
-from jaxmeta.core.labels._arguments import check_bool
-from jaxmeta.errors import InvalidError, InvalidTypeError, compose
+from jaxmeta.core.labels._arguments import check_bool, check_whole
+from jaxmeta.errors import InvalidError, compose
 from jaxmeta.representations._calculator import without_padding
 from jaxmeta.representations._environments import Environments, environments
 
@@ -66,7 +66,7 @@ class SortedDistances:
     def __post_init__(self) -> None:
         cutoff = check_length("SortedDistances", "cutoff", self.cutoff)
         object.__setattr__(self, "cutoff", cutoff)
-        _check_count(self.max_neighbors)
+        check_whole("SortedDistances", "max_neighbors", self.max_neighbors, 1)
         check_bool(
             "SortedDistances", "separate_neighbor_types", self.separate_neighbor_types
         )
@@ -194,17 +194,3 @@ def _sorted(distances: Any, rows: Any, n_rows: Any, of: SortedDistances) -> Any:
 @functools.partial(jax.jit, static_argnums=0)
 def _distances(calculator: SortedDistances, batch: Batch) -> dict[tuple[int, ...], Any]:
     return calculator._arrays(environments(batch, calculator.cutoff))
-
-
-def _check_count(given: Any) -> None:
-    if isinstance(given, bool) or not isinstance(given, int | np.integer):
-        raise InvalidTypeError(
-            compose(
-                "SortedDistances: max_neighbors must be an integer.",
-                f"found {given!r:.100}",
-            )
-        )
-    if given < 1:
-        raise InvalidError(
-            compose("SortedDistances: max_neighbors must be 1 or more.", f"found {given}")
-        )

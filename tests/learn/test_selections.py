@@ -167,7 +167,7 @@ def test_selections_that_can_not_be(rng: np.random.Generator) -> None:
         select_fps(X, 3, start=12)
     with pytest.raises(InvalidError, match="only 8 of the samples are independent"):
         select_cur(X, 9)
-    with pytest.raises(InvalidError, match="k must be 1 or more"):
+    with pytest.raises(InvalidError, match="k must be at least 1"):
         select_cur(X, 3, k=0)
     with untyped(), pytest.raises(InvalidError, match="no axis 'keys'"):
         select_cur(X, 3, axis="keys")  # type: ignore[arg-type]

@@ -365,7 +365,7 @@ def test_what_does_not_fit(ethanol: Ethanol, model: SparseGPR) -> None:
 
 
 def test_kernels_that_are_none() -> None:
-    with pytest.raises(InvalidError, match="one or more"):
+    with pytest.raises(InvalidError, match="at least 1"):
         PolynomialKernel(0)
     with untyped(), pytest.raises(InvalidTypeError, match="must be an integer"):
         PolynomialKernel(1.5)  # type: ignore[arg-type]

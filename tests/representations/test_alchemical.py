@@ -111,7 +111,7 @@ def test_random_weights() -> None:
     model = Alchemical.random(range(1, 101), 4, key=jax.random.key(0))
     assert model.weights.shape == (100, 4)
     np.testing.assert_allclose(np.var(model.weights), 0.25, rtol=0.2)
-    with pytest.raises(InvalidError, match="one pseudo type or more"):
+    with pytest.raises(InvalidError, match="n_pseudo_types must be at least 1"):
         Alchemical.random([1], 0, key=jax.random.key(0))
 
 

@@ -116,7 +116,7 @@ def test_selected_atoms() -> None:
 
 def test_faults_of_both(wrong_types: None) -> None:
     given = {"cutoff": 2.5, "max_neighbors": 3, "separate_neighbor_types": True}
-    with pytest.raises(InvalidError, match="max_neighbors must be 1 or more"):
+    with pytest.raises(InvalidError, match="max_neighbors must be at least 1"):
         SortedDistances(**{**given, "max_neighbors": 0})
     with pytest.raises(InvalidTypeError, match="max_neighbors must be an integer"):
         SortedDistances(**{**given, "max_neighbors": 2.5})

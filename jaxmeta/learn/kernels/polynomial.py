@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxmeta.core import DynamicLabels, Labels, TensorBlock, TensorMap
-from jaxmeta.core.labels._arguments import check_bool
+from jaxmeta.core.labels._arguments import check_bool, check_whole
 from jaxmeta.core.labels._names import check_dimensions, dimension_names
 from jaxmeta.core.layouts._differences import block_name, check_same_labels
 from jaxmeta.core.layouts._precision import check_same_dtype
@@ -72,22 +72,7 @@ class PolynomialKernel(eqx.Module):
         normalised: bool = False,
         aggregate: str | Sequence[str] = "atom",
     ) -> None:
-        whole = isinstance(exponent, int | np.integer) and not isinstance(exponent, bool)
-        if not whole:
-            raise InvalidTypeError(
-                compose(
-                    "PolynomialKernel: the exponent must be an integer.",
-                    f"found {exponent!r:.100}",
-                )
-            )
-        if exponent < 1:
-            raise InvalidError(
-                compose(
-                    "PolynomialKernel: the exponent must be one or more.",
-                    f"found {exponent}",
-                )
-            )
-        self.exponent = int(exponent)
+        self.exponent = check_whole("PolynomialKernel", "the exponent", exponent, 1)
         self.normalised = check_bool("PolynomialKernel", "normalised", normalised)
         self.aggregate = dimension_names(aggregate, "PolynomialKernel")
 
@@ -204,14 +189,8 @@ def _check_room(where: str, into: Any, chunk: Any) -> None:
         raise InvalidTypeError(
             compose(f"{where}: into must be Labels.", f"found {type(into).__name__}")
         )
-    whole = isinstance(chunk, int | np.integer) and not isinstance(chunk, bool)
-    if chunk is not None and not (whole and chunk > 0):
-        raise InvalidError(
-            compose(
-                f"{where}: chunk must be a positive integer, or None.",
-                f"found {chunk!r:.100}",
-            )
-        )
+    if chunk is not None:
+        check_whole(where, "chunk", chunk, 1)
 
 
 def sparse_labels(sparse: TensorMap) -> tuple[Labels, list[int]]:

@@ -12,6 +12,7 @@ import numpy as np
 from jax.core import Tracer
 
 from jaxmeta.core import DynamicLabels, Labels, LabelsEntry, TensorBlock, TensorMap
+from jaxmeta.core.labels._arguments import check_whole
 from jaxmeta.core.layouts._differences import block_name
 from jaxmeta.errors import (
     DynamicSamplesError,
@@ -126,7 +127,7 @@ def select_fps(
     where = "select_fps"
 
     def choose(name: str, rows: Any, number: int, _: bool) -> tuple[Any, Any]:
-        _check_whole(where, "start", start, 0)
+        check_whole(where, "start", start, 0)
         if not 0 <= start < len(rows):
             raise InvalidError(
                 compose(
@@ -179,7 +180,7 @@ def select_cur(
     """
     where = "select_cur"
     for name, number, least in (("k", k, 1), ("recompute_every", recompute_every, 0)):
-        _check_whole(where, name, number, least)
+        check_whole(where, name, number, least)
 
     def choose(name: str, rows: Any, number: int, everything: bool) -> tuple[Any, Any]:
         table = np.asarray(rows).astype(np.float64)
@@ -277,7 +278,7 @@ def _wanted(where: str, name: str, given: Any, key: LabelsEntry) -> int:
                 )
             )
         given = numbers[row]
-    _check_whole(where, "n_to_select", given, -1)
+    check_whole(where, "n_to_select", given, -1)
     return int(given)
 
 
@@ -292,15 +293,3 @@ def _row(entry: Any) -> tuple[int, ...]:
             )
         )
     return tuple(row.tolist())
-
-
-def _check_whole(where: str, name: str, given: Any, least: int) -> None:
-    whole = isinstance(given, int | np.integer) and not isinstance(given, bool)
-    if not whole:
-        raise InvalidTypeError(
-            compose(f"{where}: {name} must be an integer.", f"found {given!r:.100}")
-        )
-    if given < least:
-        raise InvalidError(
-            compose(f"{where}: {name} must be {least} or more.", f"found {given}")
-        )

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from jaxmeta.core import DynamicLabels, Labels, TensorMap
-from jaxmeta.core.labels._arguments import check_list
+from jaxmeta.core.labels._arguments import check_list, check_whole
 from jaxmeta.core.labels._names import check_dimensions, dimension_names
-from jaxmeta.errors import DynamicSamplesError, InvalidError, InvalidTypeError, compose
+from jaxmeta.errors import DynamicSamplesError, InvalidError, compose
 from jaxmeta.operations._arguments import check_choice, check_map
 from jaxmeta.operations.selection import slice as slice_map
 
@@ -65,13 +65,7 @@ def split_data(
         if isinstance(tensors, TensorMap)
         else check_list(where, "tensors must be a map, or a list of maps", tensors)
     )
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
-        raise InvalidTypeError(
-            compose(
-                f"{where}: seed must be an integer that is not negative.",
-                f"found {seed!r:.100}",
-            )
-        )
+    check_whole(where, "seed", seed, 0)
     found = dimension_names(names, where)
     entries = _entries(where, given, axis, found)
     ends = _ends(where, group_sizes, len(entries))
