@@ -174,8 +174,8 @@ class Calculator(abc.ABC):
             for part in self.parts(groups[number], _of_rows(array, rows)):
                 keys.append(part.key)
                 blocks.append(self._block(groups[number], part, samples, of_group))
-        # One transfer for all of them.
-        return jax.device_put(TensorMap(self._keys(keys), blocks))
+        # One transfer for all of them. What stands together in memory is not copied.
+        return jax.device_put(TensorMap(self._keys(keys), blocks), may_alias=True)
 
     def _block(
         self, group: Group, part: Part, samples: Labels, found: dict[str, Rows]
@@ -208,7 +208,7 @@ def _gradients(
     radius = calculator.cutoff_radius
     groups = calculator.groups(presence.types)
     rows = gradient_rows(batch, presence, groups, radius)
-    sizes = Sizes(rounded_up(len(rows.labels)), rounded_up(int(rows.samples[-1])))
+    sizes = Sizes(rounded_up(int(rows.rows[-1])), rounded_up(int(rows.samples[-1])))
     capacity = whole_pieces(rounded_up(len(rows.terms.pair)))
     terms = padded(rows.terms, sizes, capacity, len(batch.pairs_within(radius)))
     found = _derivatives(calculator, tuple(names), sizes, batch, terms)

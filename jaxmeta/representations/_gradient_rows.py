@@ -13,6 +13,11 @@ from jaxmeta.core import Labels
 from jaxmeta.representations._presence import Group, Presence
 
 
+# Rows of groups begin at multiples of this: there memory is aligned, so that they can be
+# arrays of their own without a copy, whatever numbers a row has.
+_ALIGNED = 16
+
+
 class Terms(NamedTuple):
     """What each neighbour adds to the gradients: one entry for a pair and a group.
 
@@ -51,28 +56,29 @@ class GradientRows:
 
     Arguments:
         samples: where the samples of each group begin, and after the last where they end.
-        rows: the same for rows of gradients by positions.
-        labels: (sample, system, atom) of each of these rows.
+        rows: the same for rows of gradients by positions, with gaps before some.
+        labels: (sample, system, atom) of each row, by group.
         terms: what neighbours add to them.
     """
 
     samples: np.ndarray
     rows: np.ndarray
-    labels: np.ndarray
+    labels: list[np.ndarray]
     terms: Terms
 
     def labels_of(self, name: str, group: int) -> Labels:
         """The samples of one gradient of one group."""
         if name == "strain":
             return Labels.range("sample", int(np.diff(self.samples)[group]))
-        begin, end = self.rows[group : group + 2]
         names = ["sample", "system", "atom"]
-        return Labels(names, self.labels[begin:end], assume_unique=True)
+        return Labels(names, self.labels[group], assume_unique=True)
 
     def slice_of(self, name: str, group: int) -> slice:
         """Where the rows of one gradient of one group are."""
-        begins = self.samples if name == "strain" else self.rows
-        return slice(int(begins[group]), int(begins[group + 1]))
+        if name == "strain":
+            return slice(*self.samples[group : group + 2].tolist())
+        begin = int(self.rows[group])
+        return slice(begin, begin + len(self.labels[group]))
 
 
 def gradient_rows(
@@ -87,9 +93,7 @@ def gradient_rows(
         counts.append(len(rows))
     samples = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     terms, atoms = (np.concatenate(each, axis=-1) for each in zip(*entries, strict=True))
-    rows = _numbered(samples, terms, atoms, batch)
-    rows.labels[:, 1] += presence.first_system
-    return rows
+    return _numbered(samples, terms, atoms, batch, presence.first_system)
 
 
 class _Neighbors:
@@ -164,25 +168,34 @@ def _used(rows: Any, n_atoms: int) -> np.ndarray:
 
 
 def _numbered(
-    samples: np.ndarray, terms: np.ndarray, atoms: np.ndarray, batch: Batch
+    samples: np.ndarray, terms: np.ndarray, atoms: np.ndarray, batch: Batch, first: int
 ) -> GradientRows:
-    """Rows are sorted by sample, then atom."""
+    """Rows are sorted by sample, then atom; systems are counted from `first`."""
     pair, sample, other, in_first, in_second = terms
     codes = sample * batch.n_atoms + atoms[1]
     rows, row = np.unique(codes, return_inverse=True)
     center_row = np.searchsorted(rows, sample * batch.n_atoms + atoms[0])
     of_rows, atom = np.divmod(rows, batch.n_atoms)
     group = np.searchsorted(samples, of_rows, side="right") - 1
-    labels = np.asarray(batch.atoms.values)[atom]
+    labels = np.asarray(batch.atoms.values)[atom] + np.array([first, 0], np.int32)
     table = np.column_stack([of_rows - samples[group], labels]).astype(np.int32)
+    begins = np.searchsorted(of_rows, samples)
+    places = _aligned(begins)
+    moved = np.arange(len(rows)) + (places - begins)[group]
     real = pair >= 0
-    columns = (pair, row, center_row, sample, other, in_first, in_second)
+    columns = (pair, moved[row], moved[center_row], sample, other, in_first, in_second)
     return GradientRows(
         samples,
-        np.searchsorted(of_rows, samples),
-        table,
+        places,
+        np.split(table, begins[1:-1]),
         Terms(*(column[real] for column in columns)),
     )
+
+
+def _aligned(begins: np.ndarray) -> np.ndarray:
+    """Where groups begin, and where the last one ends, if each begins at an aligned row."""
+    counts = -(-np.diff(begins) // _ALIGNED) * _ALIGNED
+    return np.concatenate([[0], np.cumsum(counts)])
 
 
 def padded(terms: Terms, sizes: Sizes, capacity: int, n_pairs: int) -> Terms:
