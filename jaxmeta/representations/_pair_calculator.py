@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 import functools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -19,7 +19,8 @@ from jaxmeta.atomistic.neighbors.options import NeighborListOptions
 from jaxmeta.atomistic.neighbors.pairs import Pairs
 from jaxmeta.atomistic.systems import System
 from jaxmeta.core import DynamicLabels, Labels, TensorBlock, TensorMap
-from jaxmeta.representations._calculator import Part, Rows, check_gradients
+from jaxmeta.representations._batchwise import computed
+from jaxmeta.representations._calculator import Part, Rows
 from jaxmeta.representations._pair_rows import PairChoice, PairRows, pair_rows
 from jaxmeta.representations._traced_pairs import TracedPairs
 
@@ -105,6 +106,8 @@ class PairCalculator(abc.ABC):
         *,
         gradients: Sequence[str] = (),
         dtype: Any = None,
+        batch_size: int | None = None,
+        transform: Callable[[TensorMap], TensorMap] | None = None,
     ) -> TensorMap:
         r"""The representation of the pairs of systems, with explicit gradients.
 
@@ -117,13 +120,27 @@ class PairCalculator(abc.ABC):
             systems: one or several.
             gradients: ``"positions"``, ``"strain"`` or both.
             dtype: of the values; that of the systems by default.
+            batch_size: how many systems are computed at a time; all by default.
+            transform: applied to the map of each batch, before they are joined.
 
         Raises:
             InvalidError: for gradients that there are not, and as `to_batch`.
+            InvalidTypeError: for arguments of other types.
             PrecisionError: for float64 while JAX runs without x64.
         """
-        asked = [gradients] if isinstance(gradients, str) else list(gradients)
-        check_gradients(asked, self)
+        return computed(
+            type(self).__name__,
+            systems,
+            self._of_systems,
+            gradients=gradients,
+            dtype=dtype,
+            batch_size=batch_size,
+            transform=transform,
+        )
+
+    def _of_systems(
+        self, systems: Sequence[System], asked: Sequence[str], dtype: Any
+    ) -> TensorMap:
         batch = to_batch(systems, self.cutoff_radius, room=ROUNDED, dtype=dtype)
         pairs = batch.pairs_within(self.cutoff_radius)
         real = np.asarray(pairs.first) < batch.n_atoms

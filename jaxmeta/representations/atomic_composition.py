@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, final
 
 import jax
@@ -16,8 +16,8 @@ from jaxmeta.atomistic.batching import to_batch
 from jaxmeta.atomistic.neighbors.options import NeighborListOptions
 from jaxmeta.atomistic.systems import System
 from jaxmeta.core import Labels, TensorBlock, TensorMap
-from jaxmeta.core.labels._arguments import check_bool
-from jaxmeta.representations._calculator import check_gradients
+from jaxmeta.core.labels._arguments import check_bool, check_list
+from jaxmeta.representations._batchwise import A_LIST, computed, types_of
 
 
 @final
@@ -68,6 +68,8 @@ class AtomicComposition:
         *,
         gradients: Sequence[str] = (),
         dtype: Any = None,
+        batch_size: int | None = None,
+        transform: Callable[[TensorMap], TensorMap] | None = None,
     ) -> TensorMap:
         """The composition of systems.
 
@@ -77,14 +79,31 @@ class AtomicComposition:
             systems: one or several.
             gradients: ``"positions"``, ``"strain"`` or both.
             dtype: of the values; that of the systems by default.
+            batch_size: how many systems are computed at a time; all by default.
+            transform: applied to the map of each batch, before they are joined.
 
         Raises:
             InvalidError: for gradients that there are not, and as `to_batch`.
+            InvalidTypeError: for arguments of other types.
             PrecisionError: for float64 while JAX runs without x64.
         """
-        asked = [gradients] if isinstance(gradients, str) else list(gradients)
-        check_gradients(asked, self)
-        return self._of(to_batch(systems, dtype=dtype), asked)
+        name, types = type(self).__name__, None
+        if batch_size is not None and not isinstance(systems, System):
+            systems = check_list(f"{name}.compute", A_LIST, systems)
+            types = types_of(systems)  # there are none of some of them in some systems
+
+        def of_batch(some: list[System], asked: list[str], dtype: Any) -> TensorMap:
+            return self._of(to_batch(some, types=types, dtype=dtype), asked)
+
+        return computed(
+            name,
+            systems,
+            of_batch,
+            gradients=gradients,
+            dtype=dtype,
+            batch_size=batch_size,
+            transform=transform,
+        )
 
     def _of(self, batch: Batch, gradients: Sequence[str]) -> TensorMap:
         keys, blocks = [], []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, final
 
 import jax
@@ -16,7 +16,7 @@ from jaxmeta.atomistic.batching import ROUNDED, to_batch
 from jaxmeta.atomistic.neighbors.options import NeighborListOptions
 from jaxmeta.atomistic.systems import System
 from jaxmeta.core import Labels, TensorBlock, TensorMap
-from jaxmeta.errors import InvalidError, compose
+from jaxmeta.representations._batchwise import computed
 from jaxmeta.representations._densities import Channels
 from jaxmeta.representations._hypers import LodeHypers, SmearedPowerLaw, parse_lode_hypers
 from jaxmeta.representations._k_vectors import KVectors, Waves, k_vectors, waves_of
@@ -147,6 +147,8 @@ class LodeSphericalExpansion:
         *,
         gradients: Sequence[str] = (),
         dtype: Any = None,
+        batch_size: int | None = None,
+        transform: Callable[[TensorMap], TensorMap] | None = None,
     ) -> TensorMap:
         r"""The expansion of systems, with explicit gradients where asked for.
 
@@ -159,14 +161,30 @@ class LodeSphericalExpansion:
             systems: one or several, periodic along all axes.
             gradients: ``"positions"`` or none.
             dtype: of the values; that of the systems by default.
+            batch_size: how many systems are computed at a time; all by default.
+            transform: applied to the map of each batch, before they are joined.
 
         Raises:
             InvalidError: for gradients that there are not, systems that are not periodic
                 along all axes, and as `to_batch`.
+            InvalidTypeError: for arguments of other types.
             PrecisionError: for float64 while JAX runs without x64.
         """
-        asked = [gradients] if isinstance(gradients, str) else list(gradients)
-        _check_gradients(asked)
+        return computed(
+            type(self).__name__,
+            systems,
+            self._of_systems,
+            gradients=gradients,
+            dtype=dtype,
+            batch_size=batch_size,
+            transform=transform,
+            valid=("positions",),
+            remedy="differentiate the call with a batch, by jax.grad.",
+        )
+
+    def _of_systems(
+        self, systems: Sequence[System], asked: Sequence[str], dtype: Any
+    ) -> TensorMap:
         batch = to_batch(systems, room=ROUNDED, dtype=dtype)
         found = self.k_vectors(batch)
         if not batch.centers:
@@ -263,15 +281,3 @@ def _values(calculator: Any, batch: Batch, found: KVectors) -> Any:
 def _slopes(calculator: Any, batch: Batch, found: KVectors) -> Any:
     atoms, waves, weights, _ = calculator._inputs(batch, found)
     return derivatives(atoms, waves, weights, calculator.channels)
-
-
-def _check_gradients(names: Sequence[str]) -> None:
-    for name in names:
-        if name != "positions":
-            raise InvalidError(
-                compose(
-                    f"LodeSphericalExpansion.compute: there is no gradient {name!r}.",
-                    "there is 'positions'",
-                    remedy="differentiate the call with a batch, by jax.grad.",
-                )
-            )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, final
 
 import jax
@@ -17,7 +17,7 @@ from jaxmeta.atomistic.neighbors.options import NeighborListOptions, check_lengt
 from jaxmeta.atomistic.systems import System
 from jaxmeta.core import PADDING, Labels, TensorBlock, TensorMap
 from jaxmeta.core.labels._arguments import check_bool, check_whole
-from jaxmeta.errors import InvalidError, compose
+from jaxmeta.representations._batchwise import computed
 from jaxmeta.representations._calculator import without_padding
 from jaxmeta.representations._environments import Environments, environments
 
@@ -106,6 +106,8 @@ class SortedDistances:
         *,
         gradients: Sequence[str] = (),
         dtype: Any = None,
+        batch_size: int | None = None,
+        transform: Callable[[TensorMap], TensorMap] | None = None,
     ) -> TensorMap:
         """The distances of systems.
 
@@ -113,19 +115,29 @@ class SortedDistances:
             systems: one or several.
             gradients: none; there are no explicit ones.
             dtype: of the values; that of the systems by default.
+            batch_size: how many systems are computed at a time; all by default.
+            transform: applied to the map of each batch, before they are joined.
 
         Raises:
             InvalidError: for gradients, and as `to_batch`.
+            InvalidTypeError: for arguments of other types.
             PrecisionError: for float64 while JAX runs without x64.
         """
-        if gradients:
-            raise InvalidError(
-                compose(
-                    "SortedDistances.compute: there are no explicit gradients.",
-                    f"found {gradients!r:.100}",
-                    remedy="differentiate the call with a batch, by jax.grad.",
-                )
-            )
+        return computed(
+            type(self).__name__,
+            systems,
+            self._of_systems,
+            gradients=gradients,
+            dtype=dtype,
+            batch_size=batch_size,
+            transform=transform,
+            valid=(),
+            remedy="differentiate the call with a batch, by jax.grad.",
+        )
+
+    def _of_systems(
+        self, systems: Sequence[System], _: Sequence[str], dtype: Any
+    ) -> TensorMap:
         batch = to_batch(systems, self.cutoff, room=ROUNDED, dtype=dtype)
         around = environments(batch, self.cutoff)
         if not around.types:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from typing import Any, final
 
 import jax
@@ -12,7 +13,9 @@ from jaxmeta.atomistic.batches import Batch
 from jaxmeta.atomistic.neighbors.options import NeighborListOptions
 from jaxmeta.atomistic.systems import System
 from jaxmeta.core import Labels, TensorMap
+from jaxmeta.core.labels._arguments import check_list, check_whole
 from jaxmeta.errors import InvalidTypeError, compose
+from jaxmeta.representations._batchwise import A_LIST, computed, types_of
 from jaxmeta.representations._k_vectors import KVectors
 from jaxmeta.representations.clebsch_gordan.spectra import (
     equivariant_power_spectrum,
@@ -45,7 +48,12 @@ class _OfTwo:
         if self.calculator_2 is not None:
             self._check("calculator_2", self.calculator_2, self._second_kinds)
         if self.neighbor_types is not None:
-            object.__setattr__(self, "neighbor_types", tuple(self.neighbor_types))
+            object.__setattr__(self, "neighbor_types", self._checked_types())
+
+    def _checked_types(self) -> tuple[int, ...]:
+        where = type(self).__name__
+        found = check_list(where, "neighbor_types are integers", self.neighbor_types)
+        return tuple(check_whole(where, "each of neighbor_types", t, 0) for t in found)
 
     @property
     def _second_kinds(self) -> tuple[type, ...]:
@@ -75,14 +83,25 @@ class _OfTwo:
             return first, None
         return first, _called(self.calculator_2, batch, k_vectors)
 
-    def _of_systems(
-        self, systems: Any, gradients: Sequence[str] = (), dtype: Any = None
-    ) -> tuple[TensorMap, TensorMap | None]:
-        given = {"gradients": gradients, "dtype": dtype}
-        first = self.calculator_1.compute(systems, **given)
-        if self.calculator_2 is None:
-            return first, None
-        return first, self.calculator_2.compute(systems, **given)
+    def _computed(
+        self, systems: Any, product: Any, batch_size: int | None, **given: Any
+    ) -> TensorMap:
+        """The product of both expansions, some systems at a time."""
+        types = self.neighbor_types
+        if batch_size is not None and not isinstance(systems, System):
+            systems = check_list(type(self).__name__, A_LIST, systems)
+            if types is None:  # properties of all batches are the same
+                types = types_of(systems)
+
+        def of_batch(some: Any, asked: Sequence[str], dtype: Any) -> TensorMap:
+            both = [
+                None if each is None else each.compute(some, gradients=asked, dtype=dtype)
+                for each in (self.calculator_1, self.calculator_2)
+            ]
+            return product(*both, neighbor_types=types)
+
+        name = type(self).__name__
+        return computed(name, systems, of_batch, batch_size=batch_size, **given)
 
 
 @final
@@ -142,13 +161,22 @@ class PowerSpectrum(_OfTwo):
         *,
         gradients: Sequence[str] = (),
         dtype: Any = None,
+        batch_size: int | None = None,
+        transform: Callable[[TensorMap], TensorMap] | None = None,
     ) -> TensorMap:
         """The spectra of systems, with the explicit gradients that the expansions have.
 
-        Arguments and errors are those of the calculators.
+        Arguments and errors are those of the calculators. Properties of batches have all
+        types that there are in the systems, unless `neighbor_types` says which.
         """
-        both = self._of_systems(systems, gradients, dtype)
-        return power_spectrum(*both, neighbor_types=self.neighbor_types)
+        return self._computed(
+            systems,
+            power_spectrum,
+            batch_size,
+            gradients=gradients,
+            dtype=dtype,
+            transform=transform,
+        )
 
 
 @final
@@ -218,16 +246,27 @@ class EquivariantPowerSpectrum(_OfTwo):
         neighbors_to_properties: bool = False,
         gradients: Sequence[str] = (),
         dtype: Any = None,
+        batch_size: int | None = None,
+        transform: Callable[[TensorMap], TensorMap] | None = None,
     ) -> TensorMap:
         """The products for systems, with explicit gradients where asked for.
 
-        Arguments are those of the call and of the calculators.
+        Arguments are those of the call and of the calculators. Where types of neighbours
+        are keys, batches have no rows for types that they lack: these would be zero;
+        where they are properties, these are as of `PowerSpectrum.compute`.
         """
-        return equivariant_power_spectrum(
-            *self._of_systems(systems, gradients, dtype),
+        product = functools.partial(
+            equivariant_power_spectrum,
             neighbors_to_properties=neighbors_to_properties,
-            neighbor_types=self.neighbor_types,
             selected_keys=selected_keys,
+        )
+        return self._computed(
+            systems,
+            product,
+            batch_size,
+            gradients=gradients,
+            dtype=dtype,
+            transform=transform,
         )
 
 
@@ -285,6 +324,8 @@ class EquivariantPowerSpectrumByPair(_OfTwo):
         selected_keys: Labels | None = None,
         neighbors_to_properties: bool = False,
         dtype: Any = None,
+        batch_size: int | None = None,
+        transform: Callable[[TensorMap], TensorMap] | None = None,
     ) -> TensorMap:
         """The products for systems.
 
@@ -293,15 +334,21 @@ class EquivariantPowerSpectrumByPair(_OfTwo):
             selected_keys: which products to compute; all if None.
             neighbors_to_properties: whether types of neighbours are properties.
             dtype: of the values; that of the systems by default.
+            batch_size: how many systems are computed at a time; all by default. Where
+                types of neighbours are keys, batches have no rows for types that they lack.
+            transform: applied to the map of each batch, before they are joined.
+
+        Raises:
+            InvalidError: as `SphericalExpansion.compute`.
+            InvalidTypeError: for arguments of other types.
         """
-        density, pairs = self._of_systems(systems, dtype=dtype)
-        assert pairs is not None
-        return equivariant_power_spectrum_by_pair(
-            density,
-            pairs,
+        product = functools.partial(
+            equivariant_power_spectrum_by_pair,
             neighbors_to_properties=neighbors_to_properties,
-            neighbor_types=self.neighbor_types,
             selected_keys=selected_keys,
+        )
+        return self._computed(
+            systems, product, batch_size, gradients=(), dtype=dtype, transform=transform
         )
 
 

@@ -122,7 +122,7 @@ def test_faults_of_both(wrong_types: None) -> None:
         SortedDistances(**{**given, "max_neighbors": 2.5})
     with pytest.raises(InvalidTypeError, match="cutoff must be a number"):
         SortedDistances(**{**given, "cutoff": "far"})
-    with pytest.raises(InvalidError, match="there are no explicit gradients"):
+    with pytest.raises(InvalidError, match="there is no gradient"):
         SortedDistances(**given).compute(to_systems(molecules()), gradients=["positions"])
     with pytest.raises(InvalidTypeError, match="per_system is True or False"):
         AtomicComposition(per_system=None)  # type: ignore[arg-type]
