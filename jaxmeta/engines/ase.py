@@ -17,7 +17,7 @@ from jaxmeta.atomistic.neighbors.options import NeighborListOptions, check_lengt
 from jaxmeta.atomistic.systems import System
 from jaxmeta.atomistic.units import unit_conversion_factor
 from jaxmeta.core import TensorMap
-from jaxmeta.core.layouts._precision import check_dtype
+from jaxmeta.core.layouts._precision import check_dtype, dtype_of
 from jaxmeta.errors import InvalidError, InvalidTypeError, MissingExtraError, compose
 
 
@@ -220,10 +220,7 @@ def _checked_skin(given: Any) -> float:
 
 
 def _checked_dtype(given: Any) -> np.dtype:
-    try:
-        dtype = np.dtype(given)
-    except TypeError:
-        dtype = np.dtype(object)
+    dtype = dtype_of(_WHERE, given)
     if dtype not in (np.float32, np.float64):
         raise InvalidError(
             compose(

@@ -9,6 +9,8 @@ import ase
 import numpy as np
 
 from jaxmeta.atomistic.systems import System
+from jaxmeta.core.labels._arguments import check_bool, check_list
+from jaxmeta.core.layouts._precision import floating_dtype
 from jaxmeta.errors import InvalidTypeError, compose
 
 
@@ -34,7 +36,8 @@ def to_system(
             dalton times angstrom per 10.18 fs.
 
     Raises:
-        InvalidTypeError: for what is no structure of ase.
+        InvalidTypeError: for what is no structure of ase, no dtype of floating point
+            numbers, and no truth value.
         InvalidError: for positions that are not finite, and cells without volume.
 
     Example:
@@ -49,6 +52,10 @@ def to_system(
                 f"found {type(atoms).__module__}.{type(atoms).__name__}",
             )
         )
+    dtype = floating_dtype("to_system", dtype)
+    asked = {"masses": masses, "charges": charges, "momenta": momenta}
+    for name, value in asked.items():
+        check_bool("to_system", name, value)
     pbc = np.asarray(atoms.pbc, bool)
     return System(
         atoms.positions.astype(dtype),
@@ -61,11 +68,16 @@ def to_system(
     )
 
 
-def to_systems(frames: Sequence[ase.Atoms], **options: Any) -> list[System]:
-    """Several structures, each as by `to_system`, with the same options.
+def to_systems(frames: ase.Atoms | Sequence[ase.Atoms], **options: Any) -> list[System]:
+    """Several structures, or one, each as by `to_system`, with the same options.
 
     Raises:
         InvalidTypeError: for what is no structure of ase.
         InvalidError: as `to_system`.
     """
-    return [to_system(atoms, **options) for atoms in frames]
+    given = (
+        [frames]
+        if isinstance(frames, ase.Atoms)
+        else check_list("to_systems", "frames must be a list of structures", frames)
+    )
+    return [to_system(atoms, **options) for atoms in given]

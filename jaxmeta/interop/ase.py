@@ -9,7 +9,8 @@ import jax
 import numpy as np
 
 from jaxmeta.core import Labels, TensorBlock, TensorMap
-from jaxmeta.core.layouts._precision import check_dtype
+from jaxmeta.core.labels._arguments import check_list
+from jaxmeta.core.layouts._precision import check_dtype, floating_dtype
 from jaxmeta.errors import (
     InvalidError,
     InvalidTypeError,
@@ -73,7 +74,8 @@ def read_targets(
         MissingError: when a structure lacks a result; the message tells which one.
         InvalidError: for results of a wrong shape, results of other positions than the
             structure has now, or a stress without periodic boundary conditions.
-        InvalidTypeError: for frames that are no structures of ase.
+        InvalidTypeError: for frames that are no structures of ase, what is no name, and no
+            dtype of floating point numbers.
         PrecisionError: for float64 when JAX runs without x64.
 
     Example:
@@ -89,6 +91,8 @@ def read_targets(
         [-0.0, -0.2, -0.0]
     """
     structures = _checked_frames(frames)
+    dtype = floating_dtype("read_targets", dtype)
+    _check_names(energy=energy, forces=forces, stress=stress, virial=virial)
     if stress and virial:
         raise InvalidError(
             compose("read_targets: stress and virial are the same target: give one.")
@@ -110,7 +114,11 @@ def read_targets(
 
 
 def _checked_frames(frames: Any) -> Sequence[ase.Atoms]:
-    given = [frames] if isinstance(frames, ase.Atoms) else list(frames)
+    given = (
+        [frames]
+        if isinstance(frames, ase.Atoms)
+        else check_list("read_targets", "frames must be a list of structures", frames)
+    )
     for index, frame in enumerate(given):
         if not isinstance(frame, ase.Atoms):
             raise InvalidTypeError(
@@ -120,6 +128,20 @@ def _checked_frames(frames: Any) -> Sequence[ase.Atoms]:
                 )
             )
     return given
+
+
+def _check_names(**names: Any) -> None:
+    """Refuse what is no name of a result; all but the energy may be left out."""
+    for argument, name in names.items():
+        is_switch = isinstance(name, bool) and argument in ("forces", "stress")
+        is_left_out = name is None and argument != "energy"
+        if not (isinstance(name, str) or is_switch or is_left_out):
+            raise InvalidTypeError(
+                compose(
+                    f"read_targets: {argument} is the name of a result.",
+                    f"found {name!r:.100}, a {type(name).__name__}",
+                )
+            )
 
 
 def _array(values: Any, dtype: Any) -> jax.Array:

@@ -219,3 +219,21 @@ def test_without_ase(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "jaxmeta.interop.ase")
     with pytest.raises(errors.MissingExtraError, match=r'pip install "jaxmeta\[ase\]"'):
         importlib.import_module("jaxmeta.interop.ase")
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"energy": None}, "energy is the name"),
+        ({"energy": True}, "energy is the name"),
+        ({"forces": ["forces"]}, "forces is the name"),
+        ({"stress": np.ones(6)}, "stress is the name"),
+        ({"virial": True}, "virial is the name"),
+        ({"dtype": "float33"}, "dtype must be a dtype"),
+        ({"dtype": "int32"}, "dtype is one of floating point numbers"),
+        ({"frames": None}, "must be a list of structures"),
+    ],
+)
+def test_arguments_of_other_types(given: dict[str, Any], message: str) -> None:
+    with untyped(), pytest.raises(errors.InvalidTypeError, match=message):
+        read_targets(**({"frames": []} | given))

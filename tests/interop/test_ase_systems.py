@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import ase
 import numpy as np
 import pytest
@@ -57,3 +59,23 @@ def test_what_is_no_structure_is_refused(wrong_types) -> None:
         to_system("H2O")
     with pytest.raises(InvalidTypeError, match=r"found ase\.atom\.Atom"):
         to_system(ase.Atom("H"))
+
+
+@pytest.mark.usefixtures("wrong_types")
+@pytest.mark.parametrize("dtype", ["float33", None, 3, [], "int32", np.ones(2)])
+def test_dtypes_that_are_none(dtype: Any) -> None:
+    """Coordinates would have been cut off to integers."""
+    with pytest.raises(InvalidTypeError, match="dtype"):
+        to_system(molecule("H2O"), dtype=dtype)
+
+
+@pytest.mark.usefixtures("wrong_types")
+def test_other_arguments_that_are_none() -> None:
+    with pytest.raises(InvalidTypeError, match="masses is True or False"):
+        to_system(molecule("H2O"), masses="mass")  # type: ignore[arg-type]
+    with pytest.raises(InvalidTypeError, match="must be a list of structures"):
+        to_systems(None)  # type: ignore[arg-type]
+
+
+def test_one_structure_is_a_list_of_one() -> None:
+    assert len(to_systems(molecule("H2O"))) == 1

@@ -66,6 +66,20 @@ def dtype_of(where: str, given: Any) -> np.dtype[Any]:
     return dtype
 
 
+def floating_dtype(where: str, given: Any) -> np.dtype[Any]:
+    """The dtype of real floating point numbers that an argument stands for.
+
+    Raises:
+        InvalidTypeError: for what is none.
+    """
+    dtype = dtype_of(where, given)
+    if not jnp.issubdtype(dtype, np.floating):
+        raise InvalidTypeError(
+            compose(f"{where}: dtype is one of floating point numbers.", f"found {dtype}")
+        )
+    return dtype
+
+
 def check_host_arrays(leaves: Sequence[Any]) -> None:
     """Refuse numpy leaves that JAX would silently round."""
     for leaf in leaves:

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
-from jaxmeta.core.layouts._precision import check_dtype
 from jaxmeta.representations._hypers import Cutoff, LodeHypers, Step
 from jaxmeta.representations.radial._lode import lode_on_host
-from jaxmeta.representations.radial._splines import are_equidistant
-from jaxmeta.representations.radial.table import RadialTable
+from jaxmeta.representations.radial.table import RadialTable, checked_dtype, table_of
 
 
 def lode_table(hypers: LodeHypers, dtype: Any = np.float64) -> RadialTable:
@@ -30,6 +26,7 @@ def lode_table(hypers: LodeHypers, dtype: Any = np.float64) -> RadialTable:
         InvalidError: for radial functions without a radius, or that depend linearly on one
             another, accuracies that can not be reached, and points of tables that do not
             reach from 0 to the ``k_cutoff``.
+        InvalidTypeError: for what is no dtype of floating point numbers.
         PrecisionError: for double precision where JAX runs without.
 
     Example:
@@ -43,18 +40,6 @@ def lode_table(hypers: LodeHypers, dtype: Any = np.float64) -> RadialTable:
         >>> table(np.array([0.5, 100.0], np.float32)).shape
         (2, 6)
     """
-    check_dtype(dtype, "lode_table", "ask for dtype=np.float32.")
-    knots, cubics, center = lode_on_host(hypers)
-    even = are_equidistant(knots)
-    # A table that is made inside a traced function is a constant of it, no tracer.
-    with jax.ensure_compile_time_eval():
-        return RadialTable(
-            jnp.asarray(cubics, dtype),
-            jnp.asarray(center, dtype),
-            None if even else jnp.asarray(knots, dtype),
-            float(knots[0]),
-            float((knots[-1] - knots[0]) / (len(knots) - 1)),
-            tuple((l, n) for l, size in hypers.n_per_l.items() for n in range(size)),  # noqa: E741
-            Cutoff(hypers.k_cutoff, Step()),
-            None,
-        )
+    wanted = checked_dtype("lode_table", dtype)
+    cutoff = Cutoff(hypers.k_cutoff, Step())
+    return table_of(*lode_on_host(hypers), wanted, n_per_l=hypers.n_per_l, cutoff=cutoff)

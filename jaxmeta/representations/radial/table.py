@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
+from collections.abc import Mapping
 from typing import Any, cast
 
 import equinox as eqx
@@ -12,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxmeta.core.layouts._precision import check_dtype
+from jaxmeta.core.layouts._precision import check_dtype, floating_dtype
 from jaxmeta.errors import InvalidTypeError, compose
 from jaxmeta.representations._floats import floats_of
 from jaxmeta.representations._hypers import Cutoff, Hypers, Willatt2018
@@ -84,7 +85,8 @@ class RadialTable(eqx.Module):
             InvalidTypeError: for what is no dtype of floating point numbers.
             PrecisionError: for double precision where JAX runs without.
         """
-        return jax.tree.map(lambda leaf: jnp.asarray(leaf, _checked(dtype)), self)
+        wanted = checked_dtype("RadialTable.astype", dtype)
+        return jax.tree.map(lambda leaf: jnp.asarray(leaf, wanted), self)
 
     def __call__(self, r: Any) -> jax.Array:
         """The channels at distances `r` of any shape, (..., channels).
@@ -157,21 +159,13 @@ def radial_table(hypers: Hypers, dtype: Any = np.float64) -> RadialTable:
         >>> table(np.array([1.0, 4.0])).shape
         (2, 6)
     """
-    dtype = _checked(dtype)
-    knots, cubics, center = _on_host(hypers)
-    even = are_equidistant(knots)
-    # A table that is made inside a traced function is a constant of it, no tracer.
-    with jax.ensure_compile_time_eval():
-        return RadialTable(
-            jnp.asarray(cubics, dtype),
-            jnp.asarray(center, dtype),
-            None if even else jnp.asarray(knots, dtype),
-            float(knots[0]),
-            float((knots[-1] - knots[0]) / (len(knots) - 1)),
-            tuple((l, n) for l, size in hypers.n_per_l.items() for n in range(size)),  # noqa: E741
-            hypers.cutoff,
-            hypers.density.scaling,
-        )
+    return table_of(
+        *_on_host(hypers),
+        checked_dtype("radial_table", dtype),
+        n_per_l=hypers.n_per_l,
+        cutoff=hypers.cutoff,
+        scaling=hypers.density.scaling,
+    )
 
 
 @functools.lru_cache(maxsize=32)
@@ -184,13 +178,42 @@ def _on_host(hypers: Hypers) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return *on_one_grid(splines), center
 
 
-def _checked(dtype: Any) -> np.dtype[Any]:
-    if not jnp.issubdtype(dtype, jnp.floating):
-        raise InvalidTypeError(
-            compose("radial_table: tables hold floating point numbers.", f"found {dtype}")
+def checked_dtype(where: str, given: Any) -> np.dtype[Any]:
+    """The dtype of a table.
+
+    Raises:
+        InvalidTypeError: for what is no dtype of floating point numbers.
+        PrecisionError: for double precision where JAX runs without.
+    """
+    dtype = floating_dtype(where, given)
+    check_dtype(dtype, where, "ask for dtype=np.float32.")
+    return dtype
+
+
+def table_of(
+    knots: np.ndarray,
+    cubics: np.ndarray,
+    center: np.ndarray,
+    dtype: np.dtype[Any],
+    *,
+    n_per_l: Mapping[int, int],
+    cutoff: Cutoff,
+    scaling: Willatt2018 | None = None,
+) -> RadialTable:
+    """The table of cubics between knots, which were computed on the host."""
+    even = are_equidistant(knots)
+    # A table that is made inside a traced function is a constant of it, no tracer.
+    with jax.ensure_compile_time_eval():
+        return RadialTable(
+            jnp.asarray(cubics, dtype),
+            jnp.asarray(center, dtype),
+            None if even else jnp.asarray(knots, dtype),
+            float(knots[0]),
+            float((knots[-1] - knots[0]) / (len(knots) - 1)),
+            tuple((degree, n) for degree, size in n_per_l.items() for n in range(size)),
+            cutoff,
+            scaling,
         )
-    check_dtype(dtype, "radial_table", "ask for dtype=np.float32.")
-    return np.dtype(dtype)
 
 
 @dataclasses.dataclass(frozen=True)
