@@ -92,13 +92,14 @@ class Room:
 
 
 def rounded_up(rows: int, factor: float = 1.2) -> int:
-    """The next power of the factor, from 8 on, that is at least as large."""
+    """The next power of the factor, from 8 on, that is at least as large; in eights."""
     if rows == 0:
         return 0
     size = 8.0
     while math.ceil(size) < rows:
         size *= factor
-    return math.ceil(size)
+    # Parts of arrays that begin at such rows are aligned in memory.
+    return math.ceil(size / 8) * 8
 
 
 def to_batch(

@@ -102,25 +102,27 @@ _of_factors: Any = of_factors
 of_factors.defvjp(_kept_of_factors, _pulled_of_factors)
 
 
-def products(layout: Layout, left: Any, right: Any) -> Any:
+def products(layout: Layout, densities: Any) -> Any:
     r"""Products of two densities that rotations leave alone.
 
-    Values: :math:`(-1)^l / \sqrt{2 l + 1} \sum_m x_{l m n} y_{l m n'}`. There are no
-    derivatives by the kernel itself.
+    Values: :math:`(-1)^l / \sqrt{2 l + 1} \sum_m x_{l m n} y_{l m n'}`, times the root of
+    two for densities of two types. There are no derivatives by the kernel itself.
 
     Arguments:
         layout: angular momenta and numbers of radial functions.
-        left: shape (centers, numbers), numbers by l, then m, then n.
-        right: others of the same centers.
+        densities: shape (centers, types, numbers), numbers by l, then m, then n.
 
     Returns:
-        Shape (centers, products), products by l, n of the left, n of the right one.
+        Shape (pairs of types, centers, products): pairs by first, then second type, not
+        below the first; products by l, n of the first, n of the second one.
     """
+    centers, types, _ = densities.shape
     size = sum(n * n for _, n in layout)
-    like = jax.ShapeDtypeStruct((left.shape[0], size), left.dtype)
-    name = name_of("products", left.dtype)
+    shape = (types * (types + 1) // 2, centers, size)
+    like = jax.ShapeDtypeStruct(shape, densities.dtype)
+    name = name_of("products", densities.dtype)
     call = jax.ffi.ffi_call(name, like, vmap_method="sequential")
-    return call(left, right, layout=_flat(layout))
+    return call(densities, layout=_flat(layout))
 
 
 def _flat(layout: Layout) -> np.ndarray:

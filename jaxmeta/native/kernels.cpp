@@ -279,9 +279,10 @@ ffi::Error Pullback(ffi::BufferR2<D> radial, ffi::BufferR2<D> angular,
 
 // to[n, n'] = factor * sum_m left[m, n] right[m, n'] for each channel, in ascending order.
 template <class T>
-void MultiplyRow(const Channels& channels, const T* left, const T* right, T* to) {
+void MultiplyRow(const Channels& channels, double scale, const T* left, const T* right,
+                 T* to) {
   for (const Channel& c : channels.all) {
-    const T factor = T((c.l % 2 ? -1 : 1) / std::sqrt(2.0 * c.l + 1));
+    const T factor = T((c.l % 2 ? -scale : scale) / std::sqrt(2.0 * c.l + 1));
     WithLanes(c.n, [&](auto width) {
       constexpr int W = decltype(width)::value;
       using L = Lanes<T, W>;
@@ -301,18 +302,23 @@ void MultiplyRow(const Channels& channels, const T* left, const T* right, T* to)
 }
 
 template <ffi::DataType D>
-ffi::Error Products(ffi::BufferR2<D> left, ffi::BufferR2<D> right,
-                    ffi::Span<const Index> layout, ffi::ResultBufferR2<D> products) {
+ffi::Error Products(ffi::BufferR3<D> densities, ffi::Span<const Index> layout,
+                    ffi::ResultBufferR3<D> products) {
   using T = ffi::NativeType<D>;
   const Channels channels(layout);
-  const Index count = left.dimensions()[0];
-  const Rows<T> others(right.typed_data(), count, channels.size);
+  const Index centers = densities.dimensions()[0], types = densities.dimensions()[1];
+  const Rows<T> rows(densities.typed_data(), centers * types, channels.size);
   std::vector<T> found(channels.products + kWidest);
-  for (Index row = 0; row < count; ++row) {
-    MultiplyRow(channels, left.typed_data() + row * channels.size, others[row],
-                found.data());
-    std::copy_n(found.data(), channels.products,
-                products->typed_data() + row * channels.products);
+  for (Index center = 0; center < centers; ++center) {
+    T* to = products->typed_data() + center * channels.products;
+    for (Index one = 0; one < types; ++one) {
+      for (Index two = one; two < types; ++two) {
+        MultiplyRow(channels, one == two ? 1.0 : std::sqrt(2.0),
+                    rows[center * types + one], rows[center * types + two], found.data());
+        std::copy_n(found.data(), channels.products, to);
+        to += centers * channels.products;
+      }
+    }
   }
   return ffi::Error::Success();
 }
@@ -611,10 +617,9 @@ ffi::Error SpectrumRows(ffi::BufferR2<D> radial, ffi::BufferR2<D> slopes,
                                     .Ret<ffi::BufferR2<Kind>>());               \
   XLA_FFI_DEFINE_HANDLER_SYMBOL(products_##Precision, Products<Kind>,           \
                                 ffi::Ffi::Bind()                                \
-                                    .Arg<ffi::BufferR2<Kind>>()                 \
-                                    .Arg<ffi::BufferR2<Kind>>()                 \
+                                    .Arg<ffi::BufferR3<Kind>>()                 \
                                     .Attr<ffi::Span<const Index>>("layout")     \
-                                    .Ret<ffi::BufferR2<Kind>>());               \
+                                    .Ret<ffi::BufferR3<Kind>>());               \
   XLA_FFI_DEFINE_HANDLER_SYMBOL(density_rows_##Precision, DensityRows<Kind>,    \
                                 ffi::Ffi::Bind()                                \
                                     .Arg<ffi::BufferR2<Kind>>()                 \

@@ -74,7 +74,7 @@ class Calculator(abc.ABC):
 
     @abc.abstractmethod
     def stacked(self, around: Environments) -> Any:
-        """The values of all centers, shape (centers, groups of one type, numbers).
+        """The values of all centers, shape (groups of one type, centers, numbers).
 
         In one array: programs with a result for each group take minutes to compile where
         there are dozens of types.
@@ -249,8 +249,7 @@ def _of_groups(counts: Sequence[Any], stacked: Any) -> Iterator[Any]:
     """The values of each group, (centers, numbers), by numbers of centers of each type."""
     begin = 0
     for count in counts:
-        of_type = stacked[begin : begin + count]
-        yield from (of_type[:, number] for number in range(stacked.shape[1]))
+        yield from stacked[:, begin : begin + count]
         begin = begin + count
 
 

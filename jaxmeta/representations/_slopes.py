@@ -140,7 +140,7 @@ def spectrum_slopes(
         terms: in which of both densities the neighbour is; in both it adds twice.
 
     Returns:
-        Shape (pairs, 3, properties), properties as of `invariants`.
+        Shape (pairs, 3, properties), properties as of `power_spectra`.
     """
     found = factors_with_slopes(table, vectors, channels)
     along, of_along = [], []

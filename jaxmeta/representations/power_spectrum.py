@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import functools
 import itertools
-import math
 from collections.abc import Iterator, Sequence
 from typing import Any, final
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from jaxmeta.core import Labels
@@ -19,7 +17,7 @@ from jaxmeta.representations._density_calculator import DensityCalculator
 from jaxmeta.representations._environments import Environments
 from jaxmeta.representations._explicit import explicit_gradients
 from jaxmeta.representations._gradient_rows import Sizes, Terms
-from jaxmeta.representations._power import invariants
+from jaxmeta.representations._power import power_spectra
 from jaxmeta.representations._presence import Group
 from jaxmeta.representations._slopes import SpectrumTerms
 
@@ -74,13 +72,8 @@ class SoapPowerSpectrum(DensityCalculator):
         ]
 
     def stacked(self, around: Environments) -> Any:
-        """The spectra by pair of types, shape (centers, pairs of types, numbers)."""
-        coefficients = self.coefficients(around)
-        # All pairs of types at once: few programs to compile.
-        first, second = np.triu_indices(len(around.types))
-        values = invariants(coefficients[:, first], coefficients[:, second], self.channels)
-        twice = np.where(first == second, 1.0, math.sqrt(2))
-        return values * jnp.asarray(twice, values.dtype)[None, :, None]
+        """The spectra by pair of types, shape (pairs of types, centers, numbers)."""
+        return power_spectra(self.coefficients(around), self.channels)
 
     def parts(self, group: Group, array: Any) -> Iterator[Part]:
         """One block."""

@@ -80,8 +80,8 @@ class SphericalExpansion(DensityCalculator):
         return [Group(center, (neighbor,)) for center in types for neighbor in types]
 
     def stacked(self, around: Environments) -> Any:
-        """The coefficients by type of neighbours, shape (centers, types, numbers)."""
-        return self.coefficients(around)
+        """The coefficients by type of neighbours, shape (types, centers, numbers)."""
+        return self.coefficients(around).swapaxes(0, 1)
 
     def parts(self, group: Group, array: Any) -> Iterator[Part]:
         """One block for each angular momentum."""

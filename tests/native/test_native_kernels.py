@@ -19,7 +19,7 @@ from jaxmeta.representations._densities import Channels, products
 from jaxmeta.representations._explicit import explicit_gradients
 from jaxmeta.representations._gradient_rows import Sizes, Terms
 from jaxmeta.representations._hypers.hypers import parse_hypers
-from jaxmeta.representations._power import invariants
+from jaxmeta.representations._power import power_spectra
 from jaxmeta.representations._slopes import DensityTerms, SpectrumTerms
 from jaxmeta.representations.radial.table import radial_table
 
@@ -181,24 +181,23 @@ def test_vmap_and_scan() -> None:
 def test_invariants_and_their_derivatives(name: str, dtype: str) -> None:
     channels = Channels(LAYOUTS[name])
     rng = np.random.default_rng(2)
-    left, right = jnp.asarray(rng.normal(size=(2, 21, channels.size)), dtype)
+    densities = jnp.asarray(rng.normal(size=(21, 3, channels.size)), dtype)
 
-    def second(left: Any, right: Any) -> Any:
-        def value(left: Any) -> Any:
-            return jnp.sum(jnp.tanh(invariants(left, right, channels)))
+    def second(x: Any) -> Any:
+        def value(x: Any) -> Any:
+            return jnp.sum(jnp.tanh(power_spectra(x, channels)))
 
-        return jnp.sum(jax.grad(value)(left) ** 2)
+        return jnp.sum(jax.grad(value)(x) ** 2)
 
-    def both(left: Any, right: Any) -> Any:
-        found = invariants(left, right, channels)
-        return found, jax.grad(second, argnums=(0, 1))(left, right)
+    def both(x: Any) -> Any:
+        return power_spectra(x, channels), jax.grad(second)(x)
 
-    found = jax.jit(both)(left, right)
+    found = jax.jit(both)(densities)
     with native.portable():
-        expected = jax.jit(both)(left, right)
+        expected = jax.jit(both)(densities)
     assert_same(found, expected, dtype)
-    empty = invariants(left[:0], right[:0], channels)
-    assert empty.shape == (0, found[0].shape[1])
+    empty = power_spectra(densities[:0], channels)
+    assert empty.shape == (6, 0, found[0].shape[2])
 
 
 def terms_of(rng: np.random.Generator, n_terms: int, n_pairs: int) -> Terms:
