@@ -60,32 +60,31 @@ def _written(result: Any, folder: Path) -> list[str]:
     names = [f"{dataset}.png"]
     report.draw(result, folder / names[0])
     for model, prediction in result.predictions.items():
-        names.append(f"{dataset}-{model.replace(' ', '')}.mts")
+        names.append(f"{dataset}-{_in_names_of_files(model)}.mts")
         jm.save(str(folder / names[-1]), prediction)
     return names
 
 
 def _dynamics(result: Any, options: argparse.Namespace, say: Any) -> dict[str, list[Any]]:
-    """Runs with the model that was fitted to most, from the most stable structure."""
-    from jaxmeta.demo import dynamics
+    """Runs with the best model, from the most stable structure for testing."""
+    from jaxmeta.demo import dynamics, report
 
-    runs: dict[str, list[Any]] = {}
     energies = np.asarray(result.test.targets[0].values)[:, 0]
     start = result.test.frames[int(energies.argmin())]
-    for name, model in list(result.models.items())[-1:]:
-        runs[name] = [
-            dynamics.simulate(
-                model,
-                start,
-                ensemble,
-                timestep=result.study.timestep,
-                picoseconds=options.picoseconds,
-                seed=options.seed,
-            )
-            for ensemble in dynamics.ENSEMBLES
-        ]
-        say(f"{options.picoseconds:g} ps each of NVE and NVT: {name}")
-    return runs
+    name = report.best(result)
+    runs = [
+        dynamics.simulate(
+            result.models[name],
+            start,
+            ensemble,
+            timestep=result.study.timestep,
+            picoseconds=options.picoseconds,
+            seed=options.seed,
+        )
+        for ensemble in dynamics.ENSEMBLES
+    ]
+    say(f"{options.picoseconds:g} ps each of NVE and NVT: {name}")
+    return {name: runs}
 
 
 def _trajectories(study: Any, runs: dict[str, list[Any]], folder: Path) -> list[str]:
@@ -95,16 +94,20 @@ def _trajectories(study: Any, runs: dict[str, list[Any]], folder: Path) -> list[
     names = []
     for model, trajectories in runs.items():
         for run in trajectories:
-            name = f"{study.dataset}-{model.replace(' ', '')}-{run.ensemble}.xyz"
+            name = f"{study.dataset}-{_in_names_of_files(model)}-{run.ensemble}.xyz"
             write(folder / name, run.frames)
             names.append(name)
     return names
 
 
+def _in_names_of_files(model: str) -> str:
+    return model.replace(", ", "-").replace(" ", "")
+
+
 def _check_extras() -> None:
     """All packages of the demonstration, or one sentence about the one that is missing."""
     room = "jaxmeta.demo"
-    for package in ("ase", "matplotlib", "vesin"):
+    for package in ("ase", "matplotlib", "optax", "vesin"):
         try:
             __import__(package)
         except ImportError as error:

@@ -69,7 +69,7 @@ def quantities(result: Result) -> Iterator[Quantity]:
 def table(result: Result) -> str:
     """Mean absolute errors on the test set, one line for each model."""
     found = list(quantities(result))
-    head = ["trained on", *(f"{q.name} ({q.error_unit})" for q in found)]
+    head = ["model, trained on", *(f"{q.name} ({q.error_unit})" for q in found)]
     lines = [
         [model, *(f"{q.error(model):.3g}" for q in found)] for model in result.predictions
     ]
@@ -85,6 +85,15 @@ def _aligned(head: list[str], lines: list[list[str]]) -> str:
         for line in (head, *lines)
     ]
     return "\n".join([rows[0], "-" * len(rows[0]), *rows[1:]])
+
+
+def best(result: Result) -> str:
+    """The model with the smallest errors, each in units of the spread of its quantity."""
+    found = list(quantities(result))
+    return min(
+        result.models,
+        key=lambda model: sum(each.error(model) / each.spread for each in found),
+    )
 
 
 def draw(result: Result, path: Path) -> None:

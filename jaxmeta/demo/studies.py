@@ -12,12 +12,26 @@ import numpy as np
 import jaxmeta as jm
 from jaxmeta import datasets
 from jaxmeta.atomistic import Batch, evaluate, to_batch
+from jaxmeta.demo.networks import Training, train_network
 from jaxmeta.interop.ase import read_targets, to_systems
-from jaxmeta.potentials import LinearSoap
+from jaxmeta.potentials import ZBL, LinearSoap, Potential, Sum
 from jaxmeta.representations import SoapPowerSpectrum
 
 
 Say = Callable[[str], Any]
+
+
+class Rows(NamedTuple):
+    """What models are fitted to.
+
+    Arguments:
+        errors: that a row of each kind may have: ``values`` in eV for each atom,
+            ``positions`` in eV/angstrom, ``strain`` in eV.
+        alpha: the penalty of the linear model, see `LinearSoap.fit`.
+    """
+
+    errors: Mapping[str, float]
+    alpha: float
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,9 +42,9 @@ class Study:
         dataset: name of the data set.
         title: what it is, for people.
         soap: hyperparameters of the SOAP power spectrum, in angstrom.
-        linear: name to the errors that a row of each kind may have: ``values`` in eV for
-            each atom, ``positions`` in eV/angstrom, ``strain`` in eV.
-        alpha: the penalty of the linear models, see `LinearSoap.fit`.
+        baseline: what all models begin with.
+        rows: by name; there is a linear model for each, and a network for the last.
+        network: how the network is trained.
         batch: structures whose explicit gradients are in memory at a time.
         timestep: of molecular dynamics, in fs.
     """
@@ -38,8 +52,9 @@ class Study:
     dataset: str
     title: str
     soap: Mapping[str, Any]
-    linear: Mapping[str, Mapping[str, float]]
-    alpha: float
+    baseline: Potential
+    rows: Mapping[str, Rows]
+    network: Training
     batch: int
     timestep: float
 
@@ -59,18 +74,25 @@ def _soap(cutoff: float, width: float) -> dict[str, Any]:
 
 
 # What error a row may have: of one energy per atom, force component, or component of the
-# virial. These and the penalties were chosen by hand, on the splits with seeds 0 and 1.
+# virial. These were chosen by hand, on the splits with seeds 0 and 1.
 ENERGIES = {"values": 0.001}
 FORCES = {"positions": 0.1}
 VIRIALS = {"strain": 0.3}
 
+# Penalties and the numbers of networks were chosen on a fifth of the structures for
+# training of the split with seed 0, by models trained on the other four.
 STUDIES = (
     Study(
         "ethylene_glycol",
         "ethylene glycol, a flexible molecule",
         _soap(cutoff=4.0, width=0.3),
-        {"energies": ENERGIES, "energies + forces": ENERGIES | FORCES},
-        alpha=1e-5,
+        # What no structure shows: that atoms which come too close repel each other.
+        baseline=ZBL(cutoff=2.0, inner=1.0),
+        rows={
+            "energies": Rows(ENERGIES, 1e-2),
+            "energies + forces": Rows(ENERGIES | FORCES, 1e-5),
+        },
+        network=Training(directions=200, hidden_features=(128,), epochs=100, batch=16),
         batch=38,
         timestep=0.5,
     ),
@@ -78,12 +100,13 @@ STUDIES = (
         "sodium_chloride",
         "sodium chloride, strained and rattled crystals",
         _soap(cutoff=6.0, width=0.5),
-        {
-            "energies": ENERGIES,
-            "energies + forces": ENERGIES | FORCES,
-            "energies + forces + virials": ENERGIES | FORCES | VIRIALS,
+        baseline=ZBL(cutoff=2.0, inner=1.0),
+        rows={
+            "energies": Rows(ENERGIES, 1e-6),
+            "energies + forces": Rows(ENERGIES | FORCES, 1e-10),
+            "energies + forces + virials": Rows(ENERGIES | FORCES | VIRIALS, 1e-10),
         },
-        alpha=1e-9,
+        network=Training(directions=64, hidden_features=(64, 64), epochs=100, batch=6),
         batch=15,
         timestep=2.0,
     ),
@@ -105,7 +128,7 @@ class Result:
     study: Study
     train: Part
     test: Part
-    models: dict[str, LinearSoap]
+    models: dict[str, Sum]
     predictions: dict[str, jm.TensorMap]
 
 
@@ -124,9 +147,14 @@ def run(study: Study, seed: int, structures: int | None, say: Say) -> Result:
     )
     say(f"{len(frames)} structures, {len(train.frames)} of them for training")
     models = {}
-    for name, errors in study.linear.items():
-        models[name] = linear_model(study, train, errors)
+    for name, rows in study.rows.items():
+        models[f"linear, {name}"] = linear_model(study, train, rows)
         say(f"linear model fitted to {name}")
+    # The last ones have all rows: there is a network for what they leave.
+    name, rows = list(study.rows.items())[-1]
+    start = models[f"linear, {name}"]
+    models[f"network, {name}"] = network_model(study, train, rows, start, seed)
+    say(f"network trained on {name}")
     predictions = {name: predict(model, test) for name, model in models.items()}
     say("energies, forces and stresses of all structures for testing")
     return Result(study, train, test, models, predictions)
@@ -147,19 +175,32 @@ def part_of(frames: list[Any]) -> Part:
     return Part(frames, to_systems(frames), targets)
 
 
-def linear_model(study: Study, train: Part, errors: Mapping[str, float]) -> LinearSoap:
-    """A model that is linear in the power spectrum, from the rows that `errors` has."""
-    names = train.targets[0].gradients_list()
-    unused = [name for name in names if name not in errors]
-    targets = jm.remove_gradients(train.targets, unused) if unused else train.targets
-    return LinearSoap.fit(
+def linear_model(study: Study, train: Part, rows: Rows) -> Sum:
+    """The baseline, and for the rest what is linear in the power spectrum."""
+    fitted = LinearSoap.fit(
         train.systems,
-        targets,
+        train.targets,
         soap=SoapPowerSpectrum(**study.soap),
-        alpha=study.alpha,
-        sample_weight={kind: 1 / error**2 for kind, error in errors.items()},
+        alpha=rows.alpha,
+        sample_weight={kind: 1 / error**2 for kind, error in rows.errors.items()},
+        baseline=study.baseline,
         batch_size=study.batch,
     )
+    return Sum([study.baseline, fitted])
+
+
+def network_model(study: Study, train: Part, rows: Rows, start: Sum, seed: int) -> Sum:
+    """A model, and a network that has learned what it leaves of its training set."""
+    network = train_network(
+        SoapPowerSpectrum(**study.soap),
+        train.systems,
+        train.targets - predict(start, train),
+        rows.errors,
+        study.network,
+        batch=study.batch,
+        seed=seed,
+    )
+    return Sum([*start.parts, network])
 
 
 def predict(model: Any, part: Part) -> jm.TensorMap:
