@@ -18,6 +18,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jaxmeta.errors import InvalidTypeError, compose
+
 
 # Of constants, of pairs, of what is gathered for pairs: to what pairs get, and to what is
 # added to rows. All of them trees of arrays; the constants have no derivatives.
@@ -78,10 +80,26 @@ def over_pairs(
     Returns:
         What stays with the pairs, and the sums: trees of arrays of shape (pairs, ...) and
         (n_rows, ...).
+
+    Raises:
+        InvalidTypeError: for derivatives in forward mode, outside of compiled functions.
     """
     summing = function if isinstance(function, SumFunction) else Scattered(function)
     constants = jax.lax.stop_gradient(constants)
-    return _over_pairs(summing, n_rows, constants, rows, of_pairs, of_rows)
+    try:
+        return _over_pairs(summing, n_rows, constants, rows, of_pairs, of_rows)
+    except TypeError as error:
+        # Within compiled functions JAX finds out when nothing is left of this call.
+        if "custom_vjp" not in str(error) or isinstance(error, InvalidTypeError):
+            raise
+        raise InvalidTypeError(
+            compose(
+                "densities of neighbours have derivatives in reverse mode only.",
+                "jax.jvp, jax.jacfwd and jax.hessian go forwards (through a custom_vjp)",
+                remedy="use jax.vjp, jax.jacrev, or jax.jacrev of jax.grad for second "
+                "derivatives.",
+            )
+        ) from error
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1))

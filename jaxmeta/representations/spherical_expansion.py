@@ -32,8 +32,8 @@ class SphericalExpansion(DensityCalculator):
     and the scaling in :math:`f`, and real orthonormal harmonics. The center is its own
     neighbour, at distance zero.
 
-    Derivatives go to positions and cells, in reverse mode and to any order; there are none
-    by the radial functions.
+    Derivatives go to positions and cells, in reverse mode and to any order: those of second
+    order are ``jax.jacrev(jax.grad(...))``. There are none by the radial functions.
 
     Arguments:
         cutoff: as featomic's: ``{"radius": 5.0, "smoothing": {"type": "ShiftedCosine",
