@@ -14,7 +14,7 @@ from jaxmeta.native.choice import in_use
 from jaxmeta.native.densities import add_density
 from jaxmeta.representations._environments import Environments
 from jaxmeta.representations._pairwise import Pulled, SumFunction, over_pairs
-from jaxmeta.representations.harmonics import spherical_harmonics_columns
+from jaxmeta.representations.harmonics import spherical_harmonics
 from jaxmeta.representations.radial.table import RadialTable
 
 
@@ -125,9 +125,8 @@ def _factors(table: RadialTable, vectors: Any, channels: Channels) -> tuple[Any,
     """
     alone = jax.lax.optimization_barrier
     radial = alone(table(jnp.sqrt(jnp.sum(vectors**2, axis=-1))))
-    x, y, z = alone(vectors.T)
-    columns = spherical_harmonics_columns(x, y, z, channels.max_angular)
-    return radial, alone(jnp.stack(columns))
+    angular = spherical_harmonics(alone(vectors), channels.max_angular, axis=0)
+    return radial, alone(angular)
 
 
 def products(channels: Channels, radial: Any, angular: Any) -> Any:

@@ -13,7 +13,7 @@ import numpy as np
 from jaxmeta.native.rows import PairFactors, density_rows, spectrum_rows
 from jaxmeta.representations._densities import Channels
 from jaxmeta.representations._gradient_rows import Sizes, Terms
-from jaxmeta.representations.harmonics import spherical_harmonics_columns
+from jaxmeta.representations.harmonics import spherical_harmonics
 from jaxmeta.representations.radial.table import RadialTable
 
 
@@ -57,15 +57,13 @@ def pair_factors(table: RadialTable, vectors: Any, channels: Channels) -> PairFa
 def _harmonics(vectors: Any, channels: Channels) -> tuple[Any, Any]:
     """Harmonics (all m of all l, pairs), and derivatives (3, all m of all l, pairs)."""
     alone = jax.lax.optimization_barrier
-    x, y, z = alone(vectors.T)
 
-    def harmonics(x: Any, y: Any, z: Any) -> Any:
-        return jnp.stack(spherical_harmonics_columns(x, y, z, channels.max_angular))
+    def harmonics(vectors: Any) -> Any:
+        return spherical_harmonics(vectors, channels.max_angular, axis=0)
 
-    one, none = jnp.ones_like(x), jnp.zeros_like(x)
-    along = [(one, none, none), (none, one, none), (none, none, one)]
-    slopes = [jax.jvp(harmonics, (x, y, z), axis)[1] for axis in along]
-    return alone(harmonics(x, y, z)), alone(jnp.stack(slopes))
+    values, along = jax.linearize(harmonics, alone(vectors))
+    axes = jnp.broadcast_to(jnp.eye(3, dtype=vectors.dtype)[:, None], (3, *vectors.shape))
+    return alone(values), alone(jax.vmap(along)(axes))
 
 
 @dataclasses.dataclass(frozen=True)

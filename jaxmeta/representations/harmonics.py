@@ -21,6 +21,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jaxmeta.errors import InvalidError, InvalidTypeError, compose
 from jaxmeta.representations._floats import floats_of
@@ -55,52 +56,9 @@ def spherical_harmonics(vectors: Any, max_angular: int, *, axis: int = -1) -> ja
         >>> values.tolist(), (3 / (4 * np.pi)) ** 0.5
         ([0.282..., 0.0, 0.488..., 0.0], 0.488...)
     """
-    x, y, z = _components("spherical_harmonics", vectors)
+    parts = _components("spherical_harmonics", vectors)
     _check_degree("spherical_harmonics", max_angular)
-    return _stacked(spherical_harmonics_columns, max_angular, axis, x, y, z)
-
-
-def spherical_harmonics_columns(
-    x: Any, y: Any, z: Any, max_angular: int
-) -> list[jax.Array]:
-    """The same as `spherical_harmonics`, one array for each harmonic: the fastest form.
-
-    Arguments:
-        x: first Cartesian components, any shape; `y` and `z` have the same one.
-        y: second Cartesian components.
-        z: third Cartesian components.
-        max_angular: the highest degree.
-
-    Returns:
-        ``(max_angular + 1)**2`` arrays of that shape.
-
-    Raises:
-        InvalidError: for shapes that differ, and a degree below zero.
-        InvalidTypeError: for numbers that are no floating point numbers, or of several
-            dtypes.
-
-    Example:
-        >>> import numpy as np
-        >>> len(spherical_harmonics_columns(np.zeros(5), np.ones(5), np.ones(5), 2))
-        9
-    """
-    operation = "spherical_harmonics_columns"
-    x, y, z = _same(operation, x, y, z)
-    _check_degree(operation, max_angular)
-    squares = x * x + y * y + z * z
-    found = squares > 0
-    # Both `where` are needed: a derivative of what is not chosen must be finite too.
-    inverse = jnp.where(found, jax.lax.rsqrt(jnp.where(found, squares, 1.0)), 0.0)
-    # On unit vectors r^2 is 1, but for the zero vector. There the one product that does
-    # not vanish by itself is that of degree 2, m = 0.
-    one = found.astype(x.dtype)
-    return _harmonics(
-        x * inverse,
-        y * inverse,
-        z * inverse,
-        max_angular,
-        lambda term, degree, m: term * one if (degree, m) == (2, 0) else term,
-    )
+    return jnp.moveaxis(_of_spheres(max_angular, *parts), 0, axis)
 
 
 def solid_harmonics(vectors: Any, max_angular: int, *, axis: int = -1) -> jax.Array:
@@ -126,85 +84,79 @@ def solid_harmonics(vectors: Any, max_angular: int, *, axis: int = -1) -> jax.Ar
         >>> solid_harmonics(np.array([0.0, 0.0, 2.0]), 1).tolist()
         [0.282..., 0.0, 0.977..., 0.0]
     """
-    x, y, z = _components("solid_harmonics", vectors)
+    parts = _components("solid_harmonics", vectors)
     _check_degree("solid_harmonics", max_angular)
-    return _stacked(solid_harmonics_columns, max_angular, axis, x, y, z)
-
-
-def solid_harmonics_columns(x: Any, y: Any, z: Any, max_angular: int) -> list[jax.Array]:
-    """The same as `solid_harmonics`, one array for each harmonic.
-
-    Arguments and errors are those of `spherical_harmonics_columns`.
-
-    Example:
-        >>> import numpy as np
-        >>> columns = solid_harmonics_columns(np.zeros(5), np.ones(5), np.ones(5), 2)
-        >>> columns[1].tolist()[:2]
-        [0.488..., 0.488...]
-    """
-    operation = "solid_harmonics_columns"
-    x, y, z = _same(operation, x, y, z)
-    _check_degree(operation, max_angular)
-    squares = x * x + y * y + z * z
-    return _harmonics(x, y, z, max_angular, lambda term, degree, m: term * squares)
+    return jnp.moveaxis(_of_solids(max_angular, *parts), 0, axis)
 
 
 # Eagerly one program and no steps; within other programs as if written there.
-@functools.partial(jax.jit, static_argnums=(0, 1, 2), inline=True)
-def _stacked(
-    columns: Callable[..., list[jax.Array]],
-    max_angular: int,
-    axis: int,
+@functools.partial(jax.jit, static_argnums=0, inline=True)
+def _of_spheres(max_angular: int, x: jax.Array, y: jax.Array, z: jax.Array) -> jax.Array:
+    squares = x * x + y * y + z * z
+    found = squares > 0
+    # Both `where` are needed: a derivative of what is not chosen must be finite too.
+    inverse = jnp.where(found, jax.lax.rsqrt(jnp.where(found, squares, 1.0)), 0.0)
+    # On unit vectors r^2 is 1, but for the zero vector. There the one product that does
+    # not vanish by itself is that of degree 2, m = 0.
+    one = found.astype(x.dtype)
+    unit = (x * inverse, y * inverse, z * inverse)
+    return _degrees(*unit, max_angular, lambda degree: one if degree == 2 else None)
+
+
+@functools.partial(jax.jit, static_argnums=0, inline=True)
+def _of_solids(max_angular: int, x: jax.Array, y: jax.Array, z: jax.Array) -> jax.Array:
+    squares = x * x + y * y + z * z
+    return _degrees(x, y, z, max_angular, lambda _: squares)
+
+
+def _degrees(
     x: jax.Array,
     y: jax.Array,
     z: jax.Array,
+    max_angular: int,
+    squares: Callable[[int], jax.Array | None],
 ) -> jax.Array:
-    return jnp.stack(columns(x, y, z, max_angular), axis)
+    """All harmonics: shape ((max_angular + 1)**2, ...).
+
+    Without the barriers XLA would work lower degrees out again for each of the higher
+    ones; and a program of whole degrees is compiled much faster than one of their parts.
+    """
+    constant = math.sqrt(1 / (4 * math.pi))
+    degrees = [jnp.full((1, *x.shape), constant, x.dtype)]
+    if max_angular:
+        degrees.append(math.sqrt(3) * constant * jnp.stack([y, z, x]))
+    for degree in range(2, max_angular + 1):
+        two, one = jax.lax.optimization_barrier(tuple(degrees[-2:]))
+        factor = squares(degree)
+        two = two if factor is None else two * factor[None]
+        degrees.append(_next((x[None], y[None], z[None]), degree, one, two))
+    return jnp.concatenate(degrees)
 
 
-def _harmonics(
-    x: jax.Array,
-    y: jax.Array,
-    z: jax.Array,
-    max_angular: int,
-    times_squares: Callable[[jax.Array, int, int], jax.Array],
-) -> list[jax.Array]:
-    columns = [x] * (max_angular + 1) ** 2
-    cosine, sine = jnp.ones_like(x), jnp.zeros_like(x)
-    diagonal = math.sqrt(1 / (4 * math.pi))
-    for m in range(max_angular + 1):
-        if m == 1:
-            cosine, sine, diagonal = x, y, diagonal * math.sqrt(3)
-        elif m:
-            cosine, sine = x * cosine - y * sine, x * sine + y * cosine
-            diagonal *= math.sqrt((2 * m + 1) / (2 * m))
-        rows = _legendre(z, m, diagonal, max_angular, times_squares)
-        for degree, polynomial in enumerate(rows, m):
-            center = degree * degree + degree
-            columns[center + m] = polynomial * cosine if m else polynomial
-            if m:
-                columns[center - m] = polynomial * sine
-    return columns
+def _next(
+    parts: tuple[jax.Array, jax.Array, jax.Array],
+    degree: int,
+    one: jax.Array,
+    two: jax.Array,
+) -> jax.Array:
+    """The harmonics of a degree, from those of one degree less and of two."""
+    x, y, z = parts
+    m = np.arange(1 - degree, degree)
+    up = np.sqrt((4 * degree**2 - 1) / (degree**2 - m * m))
+    down = up * np.sqrt(((degree - 1) ** 2 - m * m) / (4 * (degree - 1) ** 2 - 1))
+    none = jnp.zeros_like(one[:1])  # two degrees less have no largest |m|
+    two = jnp.concatenate([none, two, none])
+    inner = _rows(up, x) * z * one - _rows(down, x) * two
+    sine, cosine = one[:1], one[-1:]
+    diagonal = math.sqrt((2 * degree + 1) / (2 * degree))
+    first = diagonal * (x * sine + y * cosine)
+    last = diagonal * (x * cosine - y * sine)
+    return jnp.concatenate([first, inner, last])
 
 
-def _legendre(
-    z: jax.Array,
-    m: int,
-    diagonal: float,
-    max_angular: int,
-    times_squares: Callable[[jax.Array, int, int], jax.Array],
-) -> list[jax.Array]:
-    """Associated Legendre functions over sin^m, normalised, of degree m ... max_angular."""
-    rows = [jnp.full_like(z, diagonal)]
-    if m < max_angular:
-        rows.append((math.sqrt(2 * m + 3) * diagonal) * z)
-    for degree in range(m + 2, max_angular + 1):
-        square = (degree - 1) ** 2
-        up = math.sqrt((4 * degree**2 - 1) / (degree**2 - m * m))
-        down = up * math.sqrt((square - m * m) / (4 * square - 1))
-        lower = times_squares(down * rows[-2], degree, m)
-        rows.append((up * z) * rows[-1] - lower)
-    return rows
+def _rows(numbers: np.ndarray, like: jax.Array) -> jax.Array:
+    """One number for each row of arrays of as many axes."""
+    return jnp.asarray(numbers.reshape(-1, *[1] * (like.ndim - 1)), like.dtype)
 
 
 def _components(operation: str, vectors: Any) -> tuple[jax.Array, jax.Array, jax.Array]:
@@ -217,27 +169,6 @@ def _components(operation: str, vectors: Any) -> tuple[jax.Array, jax.Array, jax
             )
         )
     return array[..., 0], array[..., 1], array[..., 2]
-
-
-def _same(operation: str, *given: Any) -> list[jax.Array]:
-    arrays = [
-        floats_of(operation, name, each) for name, each in zip("xyz", given, strict=True)
-    ]
-    if len({each.shape for each in arrays}) > 1:
-        raise InvalidError(
-            compose(
-                f"{operation}: x, y and z must have one shape.",
-                f"found {', '.join(str(each.shape) for each in arrays)}",
-            )
-        )
-    if len({each.dtype for each in arrays}) > 1:
-        raise InvalidTypeError(
-            compose(
-                f"{operation}: x, y and z must have one dtype.",
-                f"found {', '.join(str(each.dtype) for each in arrays)}",
-            )
-        )
-    return arrays
 
 
 def _check_degree(operation: str, max_angular: Any) -> None:

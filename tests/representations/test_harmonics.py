@@ -17,9 +17,7 @@ from representations.dimers import expanded, peer
 from jaxmeta.errors import InvalidError, InvalidTypeError
 from jaxmeta.representations.harmonics import (
     solid_harmonics,
-    solid_harmonics_columns,
     spherical_harmonics,
-    spherical_harmonics_columns,
 )
 
 
@@ -220,12 +218,3 @@ def test_bad_arguments(function: Callable[..., Any], wrong_types: None) -> None:
         function(np.zeros(3), -1)
     with pytest.raises(InvalidTypeError, match=r"integer[^$]*float"):
         function(np.zeros(3), 2.0)
-
-
-@pytest.mark.parametrize("function", [spherical_harmonics_columns, solid_harmonics_columns])
-def test_bad_columns(function: Callable[..., Any]) -> None:
-    two, three = np.ones(2), np.ones(3)
-    with pytest.raises(InvalidError, match=r"one shape[^$]*\(2,\), \(3,\), \(2,\)"):
-        function(two, three, two, 1)
-    with pytest.raises(InvalidTypeError, match=r"one dtype[^$]*float32"):
-        function(two, two, two.astype(np.float32), 1)
