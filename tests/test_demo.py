@@ -179,7 +179,7 @@ def test_split() -> None:
 def test_constant_energy_and_constant_temperature() -> None:
     """Argon, whose forces are exact: the energy is kept, the thermostat warms it up."""
     argon = bulk("Ar", "fcc", a=5.3, cubic=True)
-    model = LennardJones({18: 0.0104}, {18: 3.4}, cutoff=7.0)
+    model = dynamics.calculator_of(LennardJones({18: 0.0104}, {18: 3.4}, cutoff=7.0))
     options = {"timestep": 2.0, "picoseconds": 0.2, "temperature": 60.0, "seed": 1}
     kept = dynamics.simulate(model, argon, "NVE", **options)
     assert len(kept.times) == 101

@@ -72,9 +72,10 @@ def _dynamics(result: Any, options: argparse.Namespace, say: Any) -> dict[str, l
     energies = np.asarray(result.test.targets[0].values)[:, 0]
     start = result.test.frames[int(energies.argmin())]
     name = report.best(result)
+    calculator = dynamics.calculator_of(result.models[name])
     runs = [
         dynamics.simulate(
-            result.models[name],
+            calculator,
             start,
             ensemble,
             timestep=result.study.timestep,

@@ -12,6 +12,7 @@ from ase.md.velocitydistribution import Stationary, ZeroRotation
 from ase.md.verlet import VelocityVerlet
 
 from jaxmeta.engines.ase import Calculator
+from jaxmeta.potentials import Potential
 
 
 ENSEMBLES = ("NVE", "NVT")
@@ -50,8 +51,17 @@ class Trajectory:
         return 1000 * float(self.total.std()) / len(self.frames[0])
 
 
+def calculator_of(model: Potential) -> Calculator:
+    """For all runs with a model, which is compiled for the first of them.
+
+    Parts of a sum see different distances. One list of pairs serves all: few atoms come
+    near to each other, and a list of few pairs would grow, and be compiled for, often.
+    """
+    return Calculator(model, cutoff=model.cutoff_radius)
+
+
 def simulate(
-    model: Any,
+    calculator: Calculator,
     atoms: Any,
     ensemble: str,
     *,
@@ -63,7 +73,7 @@ def simulate(
     """Dynamics that start from a structure, with random velocities.
 
     Arguments:
-        model: a potential, in eV and angstrom.
+        calculator: of a potential.
         atoms: the structure, which is copied.
         ensemble: one of `ENSEMBLES`: velocity Verlet, or Langevin with a friction of
             0.01/fs.
@@ -73,7 +83,7 @@ def simulate(
         seed: of the random numbers.
     """
     atoms = atoms.copy()
-    atoms.calc = Calculator(model)
+    atoms.calc = calculator
     rng = np.random.default_rng(seed)
     # Those of Maxwell and Boltzmann; what ase calls them depends on its version.
     widths = np.sqrt(atoms.get_masses() * units.kB * temperature)
