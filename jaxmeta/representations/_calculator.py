@@ -73,7 +73,11 @@ class Calculator(abc.ABC):
         """What is computed together: types of centers and of their neighbours."""
 
     @abc.abstractmethod
-    def stacked(self, around: Environments) -> Any:
+    def coefficients(self, around: Environments) -> Any:
+        """What values and gradients are made of: shape (centers, types, numbers)."""
+
+    @abc.abstractmethod
+    def stacked(self, coefficients: Any) -> Any:
         """The values of all centers, shape (groups of one type, centers, numbers).
 
         In one array: programs with a result for each group take minutes to compile where
@@ -86,7 +90,12 @@ class Calculator(abc.ABC):
 
     @abc.abstractmethod
     def derivatives(
-        self, around: Environments, terms: Terms, sizes: Sizes, names: Sequence[str]
+        self,
+        around: Environments,
+        coefficients: Any,
+        terms: Terms,
+        sizes: Sizes,
+        names: Sequence[str],
     ) -> dict[str, Any]:
         """Gradients of all groups: (rows, 3, numbers) and (samples, 3, 3, numbers)."""
 
@@ -100,7 +109,8 @@ class Calculator(abc.ABC):
         around = environments(batch, self.cutoff_radius)
         keys, blocks = [], []
         groups = self.groups(around.types)
-        arrays = _of_groups(around.counts, self.stacked(around)) if groups else []
+        values = self.stacked(self.coefficients(around)) if groups else None
+        arrays = _of_groups(around.counts, values) if groups else []
         for group, array in zip(groups, arrays, strict=True):
             samples = around.samples[around.types.index(group.center)]
             for part in self.parts(group, without_padding(array, samples)):
@@ -162,9 +172,11 @@ class Calculator(abc.ABC):
             return TensorMap(self._keys([]), [])
         keys: list[tuple[int, ...]] = []
         blocks: list[TensorBlock] = []
-        found = _gradients(self, batch, presence, asked) if asked else {}
+        if asked:
+            values, found = _with_gradients(self, batch, presence, asked)
+        else:
+            values, found = np.asarray(_values(self, batch)), {}
         counts = [batch.centers[each].rows.shape[0] for each in presence.types]
-        values = np.asarray(_values(self, batch))
         for number, array in enumerate(_of_groups(counts, values)):
             rows = presence.rows(groups[number])
             if not len(rows):
@@ -201,41 +213,45 @@ class Calculator(abc.ABC):
         return Labels(self.key_names, table)
 
 
-def _gradients(
+def _with_gradients(
     calculator: Calculator, batch: Batch, presence: Presence, names: Sequence[str]
-) -> dict[str, list[Rows]]:
-    """By name, the rows of gradients of each group and their numbers."""
+) -> tuple[np.ndarray, dict[str, list[Rows]]]:
+    """Values; and by name, the rows of gradients of each group and their numbers."""
     radius = calculator.cutoff_radius
     groups = calculator.groups(presence.types)
     rows = gradient_rows(batch, presence, groups, radius)
     sizes = Sizes(rounded_up(int(rows.rows[-1])), rounded_up(int(rows.samples[-1])))
     capacity = whole_pieces(rounded_up(len(rows.terms.pair)))
     terms = padded(rows.terms, sizes, capacity, len(batch.pairs_within(radius)))
-    found = _derivatives(calculator, tuple(names), sizes, batch, terms)
-    return {
+    found = _values_and_gradients(calculator, tuple(names), sizes, batch, terms)
+    values, gradients = jax.tree.map(np.asarray, found)
+    return values, {
         name: [
             Rows(rows.labels_of(name, number), array[rows.slice_of(name, number)])
             for number in range(len(groups))
         ]
-        for name, array in jax.tree.map(np.asarray, found).items()
+        for name, array in gradients.items()
     }
 
 
 @functools.partial(jax.jit, static_argnums=0)
 def _values(calculator: Any, batch: Batch) -> Any:
-    return calculator.stacked(environments(batch, calculator.cutoff_radius))
+    around = environments(batch, calculator.cutoff_radius)
+    return calculator.stacked(calculator.coefficients(around))
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1, 2))
-def _derivatives(
+def _values_and_gradients(
     calculator: Any, names: tuple[str, ...], sizes: Sizes, batch: Batch, terms: Terms
-) -> dict[str, Any]:
+) -> tuple[Any, dict[str, Any]]:
     around = environments(batch, calculator.cutoff_radius)
     if not around.vectors.shape[0]:  # pairs that are padding refer to one
         vectors = jnp.full((1, 3), FAR, around.vectors.dtype)
         rows = jnp.full(1, around.n_rows, jnp.int32)
         around = around._replace(vectors=vectors, rows=rows)
-    return calculator.derivatives(around, terms, sizes, names)
+    coefficients = calculator.coefficients(around)
+    gradients = calculator.derivatives(around, coefficients, terms, sizes, names)
+    return calculator.stacked(coefficients), gradients
 
 
 def without_padding(array: Any, samples: Labels | DynamicLabels) -> Any:

@@ -71,21 +71,26 @@ class SoapPowerSpectrum(DensityCalculator):
             for pair in itertools.combinations_with_replacement(types, 2)
         ]
 
-    def stacked(self, around: Environments) -> Any:
+    def stacked(self, coefficients: Any) -> Any:
         """The spectra by pair of types, shape (pairs of types, centers, numbers)."""
-        return power_spectra(self.coefficients(around), self.channels)
+        return power_spectra(coefficients, self.channels)
 
     def parts(self, group: Group, array: Any) -> Iterator[Part]:
         """One block."""
         yield Part((group.center, *group.neighbors), [], _properties(self.channels), array)
 
     def derivatives(
-        self, around: Environments, terms: Terms, sizes: Sizes, names: Sequence[str]
+        self,
+        around: Environments,
+        coefficients: Any,
+        terms: Terms,
+        sizes: Sizes,
+        names: Sequence[str],
     ) -> dict[str, Any]:
         """Those of the spectra: of one density times the other one."""
         table = self.table(around.vectors.dtype)
-        coefficients = self.coefficients(around).reshape(-1, self.channels.size)
-        function = SpectrumTerms(table, self.channels, coefficients)
+        densities = coefficients.reshape(-1, self.channels.size)
+        function = SpectrumTerms(table, self.channels, densities)
         return explicit_gradients(function, around.vectors, terms, sizes, names)
 
 

@@ -64,9 +64,9 @@ class SoapRadialSpectrum(DensityCalculator):
         """Each type of centers with each type of neighbours."""
         return [Group(center, (neighbor,)) for center in types for neighbor in types]
 
-    def stacked(self, around: Environments) -> Any:
+    def stacked(self, coefficients: Any) -> Any:
         """The spectra by type of neighbours, shape (types, centers, numbers)."""
-        return self.coefficients(around).swapaxes(0, 1)
+        return coefficients.swapaxes(0, 1)
 
     def parts(self, group: Group, array: Any) -> Iterator[Part]:
         """One block."""
@@ -74,7 +74,12 @@ class SoapRadialSpectrum(DensityCalculator):
         yield Part((group.center, *group.neighbors), [], radial, array)
 
     def derivatives(
-        self, around: Environments, terms: Terms, sizes: Sizes, names: Sequence[str]
+        self,
+        around: Environments,
+        coefficients: Any,
+        terms: Terms,
+        sizes: Sizes,
+        names: Sequence[str],
     ) -> dict[str, Any]:
         """Those of the radial functions."""
         table = self.table(around.vectors.dtype)

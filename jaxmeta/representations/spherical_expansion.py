@@ -79,9 +79,9 @@ class SphericalExpansion(DensityCalculator):
         """Each type of centers with each type of neighbours."""
         return [Group(center, (neighbor,)) for center in types for neighbor in types]
 
-    def stacked(self, around: Environments) -> Any:
+    def stacked(self, coefficients: Any) -> Any:
         """The coefficients by type of neighbours, shape (types, centers, numbers)."""
-        return self.coefficients(around).swapaxes(0, 1)
+        return coefficients.swapaxes(0, 1)
 
     def parts(self, group: Group, array: Any) -> Iterator[Part]:
         """One block for each angular momentum."""
@@ -91,7 +91,12 @@ class SphericalExpansion(DensityCalculator):
             yield Part(key, [_components(o3_lambda)], radial, part)
 
     def derivatives(
-        self, around: Environments, terms: Terms, sizes: Sizes, names: Sequence[str]
+        self,
+        around: Environments,
+        coefficients: Any,
+        terms: Terms,
+        sizes: Sizes,
+        names: Sequence[str],
     ) -> dict[str, Any]:
         """Those of the coefficients."""
         function = DensityTerms(self.table(around.vectors.dtype), self.channels)

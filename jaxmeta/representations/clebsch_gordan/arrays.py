@@ -137,6 +137,7 @@ def cg_uncouple(arrays: Sequence[Any], l1: int, l2: int, o3_lambdas: Sequence[in
     where = "cg_uncouple"
     l1, l2 = check_degree(where, "l1", l1), check_degree(where, "l2", l2)
     degrees = _checked_degrees(where, l1, l2, o3_lambdas)
+    arrays = check_list(where, "arrays must be a list of arrays", arrays)
     if not degrees or len(arrays) != len(degrees):
         raise InvalidError(
             compose(
@@ -234,4 +235,5 @@ def _degree(where: str, name: str, shape: tuple[int, ...], axis: int) -> int:
 
 
 def _checked_degrees(where: str, l1: int, l2: int, o3_lambdas: Sequence[int]) -> list[int]:
-    return [check_product(where, l1, l2, degree) for degree in o3_lambdas]
+    found = check_list(where, "o3_lambdas must be a list of degrees", o3_lambdas)
+    return [check_product(where, l1, l2, degree) for degree in found]
