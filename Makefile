@@ -20,7 +20,7 @@ help:  ## say what can be made
 	@echo "make TARGET [PYTHON=python3.13] [TESTS=tests/core]"
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-11s %s\n", $$1, $$2}' Makefile
 
-demo: $(VENV)/.has-demo  ## show what jaxmeta does, in a minute
+demo: $(VENV)/.has-demo  ## train models and run dynamics with them, in two minutes
 	@$(RUN) -m jaxmeta.demo
 
 test: $(VENV)/.haste  ## run tests and the examples in docstrings
