@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from jaxmeta.core import TensorBlock, TensorMap
-from jaxmeta.core.layouts._precision import check_dtype
+from jaxmeta.core.layouts._precision import check_dtype, dtype_of
 from jaxmeta.errors import FailedCheckError, InvalidError, InvalidTypeError, compose
 from jaxmeta.operations._arguments import check_number
 from jaxmeta.testing._chain_rule import expected, reachable
@@ -66,7 +66,8 @@ def assert_exact_gradients(
         FailedCheckError: (an AssertionError) when something is wrong; it names the
             direction, the block, the row, and both numbers.
         InvalidTypeError: for values that are no floating point numbers, an order that is no
-            whole number, and tolerances that are no numbers or negative.
+            whole number, tolerances that are no numbers or negative, and what is no
+            function or dtype.
         InvalidError: for an order below 1, and where there is no map or block.
 
     Example:
@@ -80,13 +81,15 @@ def assert_exact_gradients(
         >>> squared[0].gradient("x").values.tolist()
         [[20.0]]
     """
+    _check_functions(operation, values)
+    dtype = None if dtype is None else dtype_of(WHERE, dtype)
     tolerance = Tolerance(_tolerance("rtol", rtol), _tolerance("atol", atol))
     given = _operands(tensors, order)
     result = operation(*tensors)
     found = parts_of(WHERE, result)
     check_legal(result)
     check_dtypes(given, found, dtype)
-    function = _of_values(values or operation, tensors)
+    function = _of_values(operation if values is None else values, tensors)
     arrays = [block.values for _, block in given]
     check_values(function(arrays), found, tolerance)
     _check_gradients(
@@ -114,6 +117,17 @@ def _operands(tensors: Sequence[Any], order: int | None) -> list[Part]:
     for _, block in given:
         check_dtype(block.dtype, WHERE)
     return given
+
+
+def _check_functions(operation: Any, values: Any) -> None:
+    for name, function in (("operation", operation), ("values=", values)):
+        if not callable(function) and not (function is None and name == "values="):
+            raise InvalidTypeError(
+                compose(
+                    f"{WHERE}: {name} must be a function of maps.",
+                    f"found {type(function).__name__}",
+                )
+            )
 
 
 def _tolerance(name: str, given: Any) -> float | None:

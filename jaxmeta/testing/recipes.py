@@ -13,6 +13,7 @@ import numpy as np
 from jaxmeta.core import Labels, TensorBlock, TensorMap
 from jaxmeta.core.layouts._precision import check_dtype
 from jaxmeta.errors import InvalidError, InvalidTypeError, choices, compose
+from jaxmeta.operations._arguments import check_map
 
 
 @dataclasses.dataclass(frozen=True)
@@ -148,13 +149,14 @@ def random_map(recipe: Recipe, keys: Labels | None = None) -> TensorMap:
 
     Raises:
         InvalidError: for a recipe that no map can have.
+        InvalidTypeError: for what is no recipe.
 
     Example:
         >>> tensor = random_map(Recipe(rows=(4, 0), components=(3,)))
         >>> [block.shape for block in tensor]
         [(4, 3, 2), (0, 3, 2)]
     """
-    rng = np.random.default_rng(recipe.seed)
+    rng = np.random.default_rng(_checked("random_map", recipe).seed)
     if keys is None:
         keys = _some_labels(rng, recipe.key_names, len(recipe.rows))
     blocks: list[TensorBlock] = []
@@ -162,6 +164,18 @@ def random_map(recipe: Recipe, keys: Labels | None = None) -> TensorMap:
         axes = _axes(recipe, rng, number, blocks[0] if blocks else None)
         blocks.append(_filled(axes, recipe, rng))
     return TensorMap(keys, blocks, dict(recipe.info))
+
+
+def _checked(where: str, recipe: Any) -> Recipe:
+    if not isinstance(recipe, Recipe):
+        raise InvalidTypeError(
+            compose(
+                f"{where}: the argument must be a Recipe.",
+                f"found {type(recipe).__name__}",
+                remedy="Recipe() is one for any map.",
+            )
+        )
+    return recipe
 
 
 def random_block(recipe: Recipe) -> TensorBlock:
@@ -190,9 +204,9 @@ def random_partner(tensor: TensorMap, recipe: Recipe) -> TensorMap:
         >>> left[0].gradient("positions").samples == right[0].gradient("positions").samples
         False
     """
-    rng = np.random.default_rng(recipe.seed + 1)
+    rng = np.random.default_rng(_checked("random_partner", recipe).seed + 1)
     blocks = []
-    for block in tensor:
+    for block in check_map("random_partner", tensor):
         axes = _Axes(block.samples, tuple(block.components), block.properties)
         blocks.append(_filled(axes, recipe, rng))
     return TensorMap(tensor.keys, blocks, dict(recipe.info))

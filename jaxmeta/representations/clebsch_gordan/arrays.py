@@ -14,6 +14,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
+from jaxmeta.core.labels._arguments import check_list
 from jaxmeta.errors import InvalidError, InvalidTypeError, compose
 from jaxmeta.representations.clebsch_gordan.coefficients import (
     cg_coefficients,
