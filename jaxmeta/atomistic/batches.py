@@ -171,6 +171,23 @@ class Batch(eqx.Module):
         )
 
 
+def check_batch(where: str, given: Any, remedy: str = "") -> Batch:
+    """The argument, if it is a batch.
+
+    Raises:
+        InvalidTypeError: for what is none.
+    """
+    if not isinstance(given, Batch):
+        raise InvalidTypeError(
+            compose(
+                f"{where}: the argument must be a Batch.",
+                f"found {type(given).__name__}",
+                remedy=remedy or "to_batch(systems, cutoff) makes one.",
+            )
+        )
+    return given
+
+
 def _check_class(where: str, given: Any, wanted: type) -> None:
     if not isinstance(given, wanted):
         raise InvalidTypeError(

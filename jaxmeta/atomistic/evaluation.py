@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxmeta.atomistic._quantities import STRAIN, XYZ, asked_gradients
-from jaxmeta.atomistic.batches import Batch
+from jaxmeta.atomistic.batches import Batch, check_batch
 from jaxmeta.autodiff import Parameter, with_gradients
 from jaxmeta.core import PADDING, DynamicLabels, Labels, TensorMap
 from jaxmeta.errors import InvalidError, InvalidTypeError, compose
@@ -115,14 +115,7 @@ def _check(model: Any, batch: Any) -> None:
                 f"found {type(model).__name__}",
             )
         )
-    if not isinstance(batch, Batch):
-        raise InvalidTypeError(
-            compose(
-                "evaluate: the second argument is a Batch.",
-                f"found {type(batch).__name__}",
-                remedy="to_batch(systems, cutoff=...) makes one.",
-            )
-        )
+    check_batch("evaluate", batch)
 
 
 def _checked(tensor: Any) -> TensorMap:

@@ -9,15 +9,16 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from jaxmeta.atomistic.batches import Batch
+from jaxmeta.atomistic.batches import Batch, check_batch
 from jaxmeta.atomistic.neighbors.options import NeighborListOptions
 from jaxmeta.core import PADDING, DynamicLabels, Labels, TensorBlock, TensorMap
 from jaxmeta.core.labels._arguments import check_bool
 from jaxmeta.core.plans._compilable import Compilable
-from jaxmeta.errors import InvalidError, InvalidTypeError, choices, compose
+from jaxmeta.errors import InvalidError, choices, compose
 
 
 ENERGY = Labels.range("energy", 1)
+_REMEDY = "to_batch(systems, potential.requested_neighbor_lists()) makes one."
 
 
 class Potential(Compilable):
@@ -63,22 +64,11 @@ class Potential(Compilable):
             MissingError: where the batch has no list of pairs that reaches far enough.
         """
         check_bool(type(self).__name__, "per_atom", per_atom)
-        _check_batch(type(self).__name__, batch)
+        check_batch(type(self).__name__, batch, _REMEDY)
         energies = self.atomic_energies(batch)
         values, samples = (rows_of_atoms if per_atom else _of_systems)(batch, energies)
         block = TensorBlock(values[:, None], samples, [], ENERGY)
         return TensorMap(Labels.single(), [block])
-
-
-def _check_batch(where: str, batch: Any) -> None:
-    if not isinstance(batch, Batch):
-        raise InvalidTypeError(
-            compose(
-                f"{where}: a potential is called with a Batch.",
-                f"found {type(batch).__name__}",
-                remedy="to_batch(systems, potential.requested_neighbor_lists()) makes one.",
-            )
-        )
 
 
 def known_kinds(where: str, batch: Batch, types: Sequence[int]) -> Any:
@@ -90,7 +80,7 @@ def known_kinds(where: str, batch: Batch, types: Sequence[int]) -> Any:
         InvalidError: for types of the batch that are not among them.
         InvalidTypeError: for what is no batch.
     """
-    _check_batch(where, batch)
+    check_batch(where, batch, _REMEDY)
     for each in batch.centers:
         if each not in types:
             raise InvalidError(

@@ -13,7 +13,7 @@ import numpy as np
 from jax.core import Tracer
 
 from jaxmeta.atomistic._quantities import STRAIN, XYZ
-from jaxmeta.atomistic.batches import Batch
+from jaxmeta.atomistic.batches import Batch, check_batch
 from jaxmeta.atomistic.batching import ROUNDED, to_batch
 from jaxmeta.atomistic.neighbors.options import NeighborListOptions
 from jaxmeta.atomistic.neighbors.pairs import Pairs
@@ -83,6 +83,7 @@ class PairCalculator(abc.ABC):
             MissingError: when no list of the batch reaches so far.
             DeviceCheckError: where there are more pairs than rows.
         """
+        check_batch(type(self).__name__, batch)
         pairs = batch.pairs_within(self.cutoff_radius)
         vectors = batch.vectors(pairs)
         near = self._near(batch, pairs, vectors)

@@ -12,7 +12,7 @@ import numpy as np
 
 from jaxmeta.core import Labels, TensorMap
 from jaxmeta.core.gradients._destinations import Capacity, Into
-from jaxmeta.core.labels._arguments import check_list, check_whole
+from jaxmeta.core.labels._arguments import check_bool, check_list, check_whole
 from jaxmeta.core.plans._compilable import Compilable
 from jaxmeta.errors import InvalidError, InvalidTypeError, MissingError, choices, compose
 from jaxmeta.nn._arguments import parameter_dtype, random_keys
@@ -130,6 +130,7 @@ class Alchemical(Compilable):
             InvalidTypeError: for what is no map, or has another dtype than the weights.
         """
         check_map("Alchemical", expansion)
+        check_bool("Alchemical", "to_keys", to_keys)
         self._check_keys(expansion)
         wanted = Labels(_TYPE, np.array(self.types, np.int32)[:, None])
         moved = expansion.keys_to_properties(wanted, into=into, capacity=capacity)

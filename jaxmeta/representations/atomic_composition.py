@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxmeta.atomistic._quantities import STRAIN, XYZ
-from jaxmeta.atomistic.batches import Batch
+from jaxmeta.atomistic.batches import Batch, check_batch
 from jaxmeta.atomistic.batching import to_batch
 from jaxmeta.atomistic.neighbors.options import NeighborListOptions
 from jaxmeta.atomistic.systems import System
@@ -60,7 +60,7 @@ class AtomicComposition:
 
     def __call__(self, batch: Batch) -> TensorMap:
         """The composition of a batch, for all types that it knows."""
-        return self._of(batch, ())
+        return self._of(check_batch(type(self).__name__, batch), ())
 
     def compute(
         self,

@@ -11,11 +11,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxmeta.atomistic._quantities import XYZ
-from jaxmeta.atomistic.batches import Batch
+from jaxmeta.atomistic.batches import Batch, check_batch
 from jaxmeta.atomistic.batching import ROUNDED, to_batch
 from jaxmeta.atomistic.neighbors.options import NeighborListOptions
 from jaxmeta.atomistic.systems import System
 from jaxmeta.core import Labels, TensorBlock, TensorMap
+from jaxmeta.errors import InvalidTypeError, compose
 from jaxmeta.representations._batchwise import computed
 from jaxmeta.representations._densities import Channels
 from jaxmeta.representations._hypers import LodeHypers, SmearedPowerLaw, parse_lode_hypers
@@ -112,7 +113,8 @@ class LodeSphericalExpansion:
             InvalidError: for systems that are not periodic along all three axes.
             MissingError: in traced functions, where cells are not known.
         """
-        return k_vectors(type(self).__name__, batch, self.hypers.k_cutoff)
+        name = type(self).__name__
+        return k_vectors(name, check_batch(name, batch), self.hypers.k_cutoff)
 
     def __call__(self, batch: Batch, *, k_vectors: KVectors | None = None) -> TensorMap:
         """The expansion around all centers of a batch, for all types it knows.
@@ -127,6 +129,15 @@ class LodeSphericalExpansion:
             MissingError: without `k_vectors`, where cells are traced.
         """
         found = self.k_vectors(batch) if k_vectors is None else k_vectors
+        if not isinstance(found, KVectors):
+            raise InvalidTypeError(
+                compose(
+                    f"{type(self).__name__}: k_vectors are those of a batch.",
+                    f"found {type(found).__name__}",
+                    remedy="calculator.k_vectors(batch) makes them.",
+                )
+            )
+        check_batch(type(self).__name__, batch)
         if not batch.centers:
             return self._map([], [])
         arrays = self._coefficients(batch, found)

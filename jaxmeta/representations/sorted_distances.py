@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxmeta.atomistic.batches import Batch
+from jaxmeta.atomistic.batches import Batch, check_batch
 from jaxmeta.atomistic.batching import ROUNDED, to_batch
 from jaxmeta.atomistic.neighbors.options import NeighborListOptions, check_length
 from jaxmeta.atomistic.systems import System
@@ -92,7 +92,7 @@ class SortedDistances:
         Raises:
             MissingError: when no list of the batch reaches so far.
         """
-        around = environments(batch, self.cutoff)
+        around = environments(check_batch(type(self).__name__, batch), self.cutoff)
         keys, blocks = [], []
         for key, array in self._arrays(around).items():
             keys.append(key)

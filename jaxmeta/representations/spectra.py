@@ -9,7 +9,7 @@ from typing import Any, final
 
 import jax
 
-from jaxmeta.atomistic.batches import Batch
+from jaxmeta.atomistic.batches import Batch, check_batch
 from jaxmeta.atomistic.neighbors.options import NeighborListOptions
 from jaxmeta.atomistic.systems import System
 from jaxmeta.core import Labels, TensorMap
@@ -78,6 +78,7 @@ class _OfTwo:
     def _of_batch(
         self, batch: Batch, k_vectors: KVectors | None
     ) -> tuple[TensorMap, TensorMap | None]:
+        check_batch(type(self).__name__, batch)
         first = _called(self.calculator_1, batch, k_vectors)
         if self.calculator_2 is None:
             return first, None

@@ -139,7 +139,7 @@ def test_bad_input_is_refused(wrong_types) -> None:
     batch = to_batch(systems(), CUTOFF)
     with pytest.raises(InvalidError, match="there is no gradient 'forces'"):
         evaluate(repulsion, batch, gradients=["forces"])
-    with pytest.raises(InvalidTypeError, match="second argument is a Batch"):
+    with pytest.raises(InvalidTypeError, match="evaluate: the argument must be a Batch"):
         evaluate(repulsion, systems())
     with pytest.raises(InvalidTypeError, match="must give a TensorMap"):
         evaluate(lambda b: b.positions, batch)

@@ -225,7 +225,7 @@ SYSTEM: Any = dimer(1.0)
         (lambda: ZBL(TEXT, 2.0), InvalidTypeError, "cutoff"),
         (lambda: Sum([]), InvalidError, "no potential"),
         (lambda: Sum([SINE]), InvalidTypeError, "potentials are added"),
-        (lambda: ZBL(2.0, 1.0)(SYSTEM), InvalidTypeError, "called with a Batch"),
+        (lambda: ZBL(2.0, 1.0)(SYSTEM), InvalidTypeError, "must be a Batch"),
     ],
 )
 def test_mistakes_are_explained(call, error, message: str) -> None:

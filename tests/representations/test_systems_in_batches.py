@@ -11,7 +11,7 @@ from typed_calls import untyped
 
 import jaxmeta as jm
 from jaxmeta import TensorMap
-from jaxmeta.atomistic import System
+from jaxmeta.atomistic import System, to_batch
 from jaxmeta.errors import InvalidError, InvalidTypeError
 from jaxmeta.representations import (
     AtomicComposition,
@@ -150,3 +150,19 @@ def test_types_of_properties_are_integers() -> None:
     for wrong in (3, [1.5], ["H"]):
         with untyped(), pytest.raises(InvalidTypeError, match="neighbor_types"):
             PowerSpectrum(DENSITY, neighbor_types=wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("calculator", CALCULATORS, ids=lambda each: type(each).__name__)
+def test_representations_are_called_with_batches(calculator: Any) -> None:
+    if not callable(calculator):
+        return
+    for wrong in (None, systems()[0], "batch"):
+        with untyped(), pytest.raises(InvalidTypeError, match="must be a Batch"):
+            calculator(wrong)
+
+
+def test_waves_are_those_of_a_batch() -> None:
+    lode = next(each for each in CALCULATORS if isinstance(each, LodeSphericalExpansion))
+    batch = to_batch(systems())
+    with untyped(), pytest.raises(InvalidTypeError, match="k_vectors are those of a"):
+        lode(batch, k_vectors=np.ones(3))  # type: ignore[arg-type]
