@@ -119,4 +119,4 @@ def joined(parts: Sequence[TensorMap]) -> TensorMap:
     outer = [column for column in range(len(names)) if column not in last]
     order = np.lexsort(tensor.keys.values[:, [*outer, *last]].T[::-1])
     keys = Labels(names, tensor.keys.values[order])
-    return TensorMap(keys, tensor.blocks(order.tolist()), tensor.info())
+    return TensorMap(keys, [tensor[int(row)] for row in order], tensor.info())

@@ -94,6 +94,14 @@ def test_systems_in_batches_give_what_all_of_them_give(calculator: Any) -> None:
         jm.allclose_raise(parts, whole, rtol=0, atol=1e-11)
 
 
+@pytest.mark.parametrize("calculator", CALCULATORS[:5], ids=lambda c: type(c).__name__)
+def test_batches_of_atoms_without_neighbours_and_of_no_atoms(calculator: Any) -> None:
+    few = [System([], []), System([[0.0, 0, 0]], [1]), System([], [])]
+    for systems_of in (few, few[::2]):
+        parts = calculator.compute(systems_of, batch_size=1)
+        jm.equal_metadata_raise(parts, calculator.compute(systems_of))
+
+
 @pytest.mark.parametrize("calculator", CALCULATORS[-2:], ids=["atoms", "pairs"])
 def test_rows_that_batches_leave_out_are_zero(calculator: Any) -> None:
     """Where types of neighbours are keys, of types that no system of the batch has."""
