@@ -19,6 +19,7 @@ from jaxmeta.learn._matching import Pair, check_capacities
 from jaxmeta.learn._terms import Faults
 from jaxmeta.learn.ridge._systems import check_features
 from jaxmeta.learn.ridge.model import Ridge, weights_for
+from jaxmeta.operations._arguments import check_map
 from jaxmeta.operations.gradients import remove_gradients
 
 
@@ -112,6 +113,9 @@ class Composition(Compilable):
     """
 
     weights: TensorMap
+
+    def __check_init__(self) -> None:
+        check_map("Composition", self.weights)
 
     @classmethod
     def fit(

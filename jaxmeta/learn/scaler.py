@@ -15,7 +15,7 @@ from jaxmeta.errors import InvalidError, compose
 from jaxmeta.learn._matching import VALUES, check_parameter
 from jaxmeta.learn.ridge._systems import check_features, systems
 from jaxmeta.learn.ridge.model import weights_for
-from jaxmeta.operations._arguments import check_choice
+from jaxmeta.operations._arguments import check_choice, check_map
 
 
 Per: TypeAlias = Literal["block", "map"]
@@ -43,6 +43,9 @@ class Scaler(Compilable):
     """
 
     scales: TensorMap
+
+    def __check_init__(self) -> None:
+        check_map("Scaler", self.scales)
 
     @classmethod
     def fit(

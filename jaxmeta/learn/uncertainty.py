@@ -25,6 +25,7 @@ from jaxmeta.learn.ridge._row_weights import part_of
 from jaxmeta.learn.ridge._systems import check_features, systems
 from jaxmeta.learn.ridge.accumulated import NormalEquations
 from jaxmeta.learn.ridge.model import Ridge, check_solved, weights_for
+from jaxmeta.operations._arguments import check_map
 
 
 class Uncertainty(Compilable):
@@ -60,6 +61,10 @@ class Uncertainty(Compilable):
 
     roots: TensorMap
     scales: TensorMap
+
+    def __check_init__(self) -> None:
+        for tensor in (self.roots, self.scales):
+            check_map("Uncertainty", tensor)
 
     @classmethod
     def of(cls, equations: NormalEquations, alpha: Any) -> Uncertainty:

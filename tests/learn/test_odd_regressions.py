@@ -133,6 +133,12 @@ WRONG: list[Callable[[], Any]] = [
     lambda: composition_of([[1]], dtype="float33"),
     lambda: composition_of([[1]], dtype=[]),
     lambda: composition_of([[1]], dtype=np.ones(2)),
+    lambda: Ridge(3),  # type: ignore[arg-type]
+    lambda: Composition(np.ones(3)),  # type: ignore[arg-type]
+    lambda: Scaler({}),  # type: ignore[arg-type]
+    lambda: NormalEquations(X, 3),  # type: ignore[arg-type]
+    lambda: Uncertainty(X, 3),  # type: ignore[arg-type]
+    lambda: SparseGPR(X, X, 3),  # type: ignore[arg-type]
 ]
 
 

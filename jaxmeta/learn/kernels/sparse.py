@@ -21,7 +21,7 @@ from jaxmeta.learn.kernels.polynomial import PolynomialKernel, check_pair, spars
 from jaxmeta.learn.ridge._solvers import scaled, solve_rows
 from jaxmeta.learn.ridge._systems import System, check_features, systems
 from jaxmeta.learn.ridge.model import check_solved
-from jaxmeta.operations._arguments import check_choice, check_number
+from jaxmeta.operations._arguments import check_choice, check_map, check_number
 from jaxmeta.operations.gradients import remove_gradients
 from jaxmeta.operations.reductions import sum_over_samples
 
@@ -66,6 +66,11 @@ class SparseGPR(Compilable):
     weights: TensorMap
     sparse: TensorMap
     kernel: PolynomialKernel
+
+    def __check_init__(self) -> None:
+        for tensor in (self.weights, self.sparse):
+            check_map("SparseGPR", tensor)
+        _check_kernel(self.kernel)
 
     @classmethod
     def fit(

@@ -16,6 +16,7 @@ from jaxmeta.learn.ridge._penalties import penalties
 from jaxmeta.learn.ridge._solvers import scaled, solve_normal
 from jaxmeta.learn.ridge._systems import check_features, systems
 from jaxmeta.learn.ridge.model import Ridge, check_solved, weights_map
+from jaxmeta.operations._arguments import check_map
 
 
 class NormalEquations(Compilable):
@@ -50,6 +51,10 @@ class NormalEquations(Compilable):
 
     left: TensorMap
     right: TensorMap
+
+    def __check_init__(self) -> None:
+        for sums in (self.left, self.right):
+            check_map("NormalEquations", sums)
 
     @classmethod
     def zeros(cls, X: TensorMap, y: TensorMap) -> NormalEquations:

@@ -53,6 +53,9 @@ class Ridge(Compilable):
 
     weights: TensorMap
 
+    def __check_init__(self) -> None:
+        check_map("Ridge", self.weights)
+
     @classmethod
     def fit(
         cls,
