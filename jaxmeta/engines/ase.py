@@ -46,7 +46,8 @@ class Calculator(calculator.Calculator):
 
     A program is compiled for each list of atoms, and again when the room for pairs is used
     up, which grows by steps of a quarter: in molecular dynamics it is compiled once or
-    twice. Neighbours are followed by a `NeighborList`.
+    twice. Neighbours are followed by a `NeighborList`. Positions are given to the model as
+    they are: in single precision, `wrap()` atoms that have moved through many cells.
 
     Arguments:
         model: a function from a `Batch` to a map with samples ``system`` and one number in
