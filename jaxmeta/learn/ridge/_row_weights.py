@@ -63,7 +63,7 @@ def row_weights(operation: str, given: Any, y: TensorMap, sizes: Any) -> RowWeig
         for weights, (divisors, _) in zip(
             found, sizes_of(operation, sizes, y), strict=True
         ):
-            _check_sizes(operation, divisors)
+            _check_numbers(operation, "a size", divisors, _SIZES)
             if VALUES in weights:
                 weights[VALUES] = Weight(weights[VALUES].number, divisors)
     return found
@@ -84,7 +84,7 @@ def _of_numbers(operation: str, given: Any, y: TensorMap) -> RowWeights:
             given = check_number(operation, "sample_weight", given)
         numbers = dict.fromkeys(parameters, 1.0 if given is None else given)
     for name, number in numbers.items():
-        _check_weights(operation, f"the weight of {name!r}", number)
+        _check_numbers(operation, f"the weight of {name!r}", number, _WEIGHTS)
     # An array may be another number in the next call.
     there = {
         name: Weight(number)
@@ -125,38 +125,24 @@ def _of_part(where: str, name: str, weights: TensorBlock, part: TensorBlock) -> 
                 remedy="give a map with one property.",
             )
         )
-    _check_weights(where, f"a weight of {name}", weights.values)
+    _check_numbers(where, f"a weight of {name}", weights.values, _WEIGHTS)
     return Weight(weights.values)
 
 
-def _check_weights(where: str, what: str, given: Any) -> None:
-    """Refuse weights that are no weights, where that can be seen: NaN would not count."""
+_WEIGHTS = "weights multiply squared residuals: zero leaves a row out."
+_SIZES = "sizes= are numbers of atoms: where there are none nothing counts."
+
+
+def _check_numbers(where: str, what: str, given: Any, remedy: str) -> None:
+    """Refuse negative numbers and NaN, which would not count, where that can be seen."""
     if isinstance(given, Tracer):
         return
     found = np.asarray(given)
     wrong = found[~(np.isfinite(found) & (found >= 0))]
     if wrong.size:
+        fault = "negative" if wrong[0] < 0 else "not finite"
         raise InvalidError(
-            compose(
-                f"{where}: {what} is {'negative' if wrong[0] < 0 else 'not finite'}.",
-                f"found {wrong[0]}",
-                remedy="weights multiply squared residuals: zero leaves a row out.",
-            )
-        )
-
-
-def _check_sizes(where: str, sizes: Any) -> None:
-    """Refuse numbers of atoms that are none; without atoms nothing counts."""
-    if isinstance(sizes, Tracer):
-        return
-    found = np.asarray(sizes)
-    wrong = found[~(np.isfinite(found) & (found >= 0))]
-    if wrong.size:
-        raise InvalidError(
-            compose(
-                f"{where}: sizes= are numbers of atoms, not negative and finite.",
-                f"found {wrong[0]}",
-            )
+            compose(f"{where}: {what} is {fault}.", f"found {wrong[0]}", remedy=remedy)
         )
 
 
