@@ -6,7 +6,7 @@ import dataclasses
 import math
 import re
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ _PLATFORMS = ("cpu", "cuda", "rocm", "tpu")
 _REFERENCES = ("implementation", "architecture", "model")
 _OWN_NAME = re.compile(r"\w[\w-]*(::\w[\w-]*)+(/\w[\w-]*)?")
 _WIDTH = 80
+_TEXTS = "texts must be lists of strings"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -197,8 +198,8 @@ def _items(what: str, given: Any) -> list[tuple[Any, Any]]:
 
 
 def _check_texts(texts: Any) -> None:
-    several = not isinstance(texts, str) and isinstance(texts, Iterable)
-    if not several or not all(isinstance(text, str) for text in texts):
+    found = [] if isinstance(texts, str) else check_list("ModelMetadata", _TEXTS, texts)
+    if isinstance(texts, str) or not all(isinstance(text, str) for text in found):
         raise InvalidTypeError(
             compose("ModelMetadata: everything is made of texts.", f"found {texts!r:.100}")
         )
