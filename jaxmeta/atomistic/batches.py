@@ -72,13 +72,13 @@ class Batch(eqx.Module):
         return isinstance(self.atoms, DynamicLabels)
 
     @property
-    def n_atoms(self) -> int:
-        """How many rows of atoms there are, padding among them."""
+    def n_atoms(self) -> Any:
+        """How many rows of atoms there are, padding among them (or a symbol)."""
         return self.positions.shape[0]
 
     @property
-    def n_systems(self) -> int:
-        """How many rows of systems there are, padding among them."""
+    def n_systems(self) -> Any:
+        """How many rows of systems there are, padding among them (or a symbol)."""
         return self.cells.shape[0]
 
     def pairs_within(self, cutoff: float, *, full: bool = True) -> Pairs:
@@ -111,7 +111,7 @@ class Batch(eqx.Module):
             InvalidTypeError: for what is no list of pairs.
         """
         _check_class("Batch.vectors", pairs, Pairs)
-        if len(self.cells) == 1:  # nothing to look up
+        if self.n_systems == 1:  # nothing to look up
             return pairs.vectors(self.positions, self.cells[0])
         owners = jnp.asarray(self.owners)
         return pairs.vectors(self.positions, self.cells, owners)

@@ -97,10 +97,12 @@ def _of_positions(batch: Batch) -> Parameter:
 def _of_strain(batch: Batch) -> Parameter:
     """No strain: one for each system, which has no label besides its sample."""
     values = jnp.zeros((batch.n_systems, 3, 3), batch.positions.dtype)
-    owner: Any = np.arange(batch.n_systems, dtype=np.int32)
-    if isinstance(batch.systems, DynamicLabels):
-        is_padding = jnp.asarray(batch.systems.values)[:, 0] == PADDING
-        owner = jnp.where(is_padding, PADDING, owner)
+    if not isinstance(batch.systems, DynamicLabels):
+        owner: Any = np.arange(batch.n_systems, dtype=np.int32)
+        return Parameter(values, None, STRAIN, owner=owner)
+    is_padding = jnp.asarray(batch.systems.values)[:, 0] == PADDING
+    # The number of systems may be a symbol.
+    owner = jnp.where(is_padding, PADDING, jnp.arange(batch.n_systems, dtype=np.int32))
     return Parameter(values, None, STRAIN, owner=owner)
 
 

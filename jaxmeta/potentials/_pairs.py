@@ -30,7 +30,7 @@ class Near(NamedTuple):
         first = array.at[self.first].get(mode="fill", fill_value=0)
         return first, array.at[self.second].get(mode="fill", fill_value=0)
 
-    def halves(self, energies: Any, n_atoms: int) -> Any:
+    def halves(self, energies: Any, n_atoms: Any) -> Any:
         """Half the energies of the pairs of each first atom: shape (atoms,)."""
         none = jnp.zeros((), energies.dtype)
         half = 0.5 * jnp.where(self.within, energies, none)

@@ -112,12 +112,13 @@ def _over_pairs(
     of_rows: Any,
 ) -> tuple[Any, Any]:
     n_pairs = rows.shape[0]
-    size = min(function.piece(n_rows), n_pairs)
+    size = function.piece(n_rows)
     zeros = function.zeros(constants, of_pairs, of_rows, n_rows)
-    if size == 0 or size == n_pairs:
+    is_known = isinstance(n_pairs, int)  # a symbol in programs for any number
+    if is_known and n_pairs <= size:
         return function(constants, rows, of_pairs, of_rows, zeros)
     n_pieces = -(-n_pairs // size)
-    size = -(-n_pairs // n_pieces)
+    size = -(-n_pairs // n_pieces) if is_known else size
 
     def of_piece(sums: Any, one: tuple[Any, Any]) -> tuple[Any, Any]:
         where, of_these = one
@@ -248,12 +249,12 @@ def _added(total: jax.Array, rows: jax.Array, array: jax.Array) -> jax.Array:
     return total.at[rows].add(array, mode="drop")
 
 
-def _cut_all(tree: Any, n_pieces: int, size: int) -> Any:
+def _cut_all(tree: Any, n_pieces: Any, size: Any) -> Any:
     # Zeros would have no direction: padding repeats what the first pair has.
     return jax.tree.map(lambda array: _cut(array, n_pieces, size, None), tree)
 
 
-def _cut(array: jax.Array, n_pieces: int, size: int, padding: Any) -> jax.Array:
+def _cut(array: jax.Array, n_pieces: Any, size: Any, padding: Any) -> jax.Array:
     missing = n_pieces * size - array.shape[0]
     fill = array[:1] if padding is None else jnp.full((1,), padding, array.dtype)
     shape = (missing, *array.shape[1:])
@@ -261,7 +262,7 @@ def _cut(array: jax.Array, n_pieces: int, size: int, padding: Any) -> jax.Array:
     return filled.reshape(n_pieces, size, *array.shape[1:])
 
 
-def _joined(pieces: jax.Array, n_pairs: int) -> jax.Array:
+def _joined(pieces: jax.Array, n_pairs: Any) -> jax.Array:
     return pieces.reshape(-1, *pieces.shape[2:])[:n_pairs]
 
 
