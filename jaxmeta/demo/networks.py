@@ -164,11 +164,7 @@ def _trained(
     """One program for an epoch, which takes the order of the structures."""
     n_structures = len(data.sizes)
     batch = min(how.batch, n_structures)
-    steps = how.epochs * (n_structures // batch)
-    rate = optax.warmup_cosine_decay_schedule(
-        0.0, how.learning_rate, max(1, steps // 20), max(2, steps), 1e-3 * how.learning_rate
-    )
-    optimizer = optax.adam(rate)
+    optimizer = _optimizer(how, how.epochs * (n_structures // batch))
     data = jax.tree.map(jnp.asarray, data)
 
     @jax.jit
@@ -189,6 +185,15 @@ def _trained(
         order = rng.permutation(n_structures)[: batch * (n_structures // batch)]
         network, state = epoch(network, state, data, order.reshape(-1, batch))
     return network
+
+
+def _optimizer(how: Training, steps: int) -> Any:
+    largest = how.learning_rate
+    rise = max(1, steps // 20)
+    rate = optax.warmup_cosine_decay_schedule(
+        0.0, largest, rise, max(rise + 1, steps), end_value=1e-3 * largest
+    )
+    return optax.adam(rate)
 
 
 def _arrays(targets: jm.TensorMap, systems: Sequence[Any]) -> dict[str, Any]:

@@ -103,22 +103,7 @@ def labels_of(gradient: str, sizes: Any) -> Labels:
 
 def check_targets(where: str, targets: TensorMap, systems: Sequence[System]) -> None:
     """Refuse targets that are no energies of these systems."""
-    if len(targets) != 1 or targets[0].components or targets[0].shape[1] != 1:
-        raise InvalidError(
-            compose(
-                f"{where}: the targets are energies: one block, one property.",
-                f"found {len(targets)} blocks of the shapes {[b.shape for b in targets]}",
-                remedy="jaxmeta.interop.ase.read_targets(frames) makes them.",
-            )
-        )
-    samples, wanted = targets[0].samples, Labels.range("system", len(systems))
-    if not isinstance(samples, Labels):
-        raise InvalidError(
-            compose(
-                f"{where}: the samples of the targets are dynamic.", remedy="unpad() them."
-            )
-        )
-    check_same_labels(where, "the targets", "samples", samples, wanted)
+    _check_energies(where, targets, len(systems))
     if systems and systems[0].positions.dtype != targets.dtype:
         raise InvalidTypeError(
             compose(
@@ -138,6 +123,25 @@ def check_targets(where: str, targets: TensorMap, systems: Sequence[System]) -> 
                     remedy="NaN is what does not count.",
                 )
             )
+
+
+def _check_energies(where: str, targets: TensorMap, n_systems: int) -> None:
+    if len(targets) != 1 or targets[0].components or targets[0].shape[1] != 1:
+        raise InvalidError(
+            compose(
+                f"{where}: the targets are energies: one block, one property.",
+                f"found {len(targets)} blocks of the shapes {[b.shape for b in targets]}",
+                remedy="jaxmeta.interop.ase.read_targets(frames) makes them.",
+            )
+        )
+    samples, wanted = targets[0].samples, Labels.range("system", n_systems)
+    if not isinstance(samples, Labels):
+        raise InvalidError(
+            compose(
+                f"{where}: the samples of the targets are dynamic.", remedy="unpad() them."
+            )
+        )
+    check_same_labels(where, "the targets", "samples", samples, wanted)
 
 
 def _check_gradient(where: str, name: str, part: TensorBlock, sizes: Any) -> None:
