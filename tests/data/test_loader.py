@@ -251,8 +251,9 @@ with jax.enable_x64(True):
 
 
 def test_settings_of_the_loop_hold_in_the_thread() -> None:
+    given = os.environ.get("XLA_FLAGS", "")
     flags = {
-        "XLA_FLAGS": "--xla_force_host_platform_device_count=2",
+        "XLA_FLAGS": f"{given} --xla_force_host_platform_device_count=2",
         "JAX_PLATFORMS": "cpu",
     }
     done = subprocess.run(

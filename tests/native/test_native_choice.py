@@ -51,7 +51,7 @@ needs_kernels = pytest.mark.skipif(bool(native.why_not()), reason=native.why_not
 def started(**variables: str) -> subprocess.Popen[str]:
     """A new process with other variables, which prints a number and why not."""
     command = [sys.executable, "-W", "error", "-c", PROGRAM]
-    given = {**os.environ, "XLA_FLAGS": "--xla_backend_optimization_level=0", **variables}
+    given = {**os.environ, **variables}
     pipe = subprocess.PIPE
     return subprocess.Popen(
         command, env=given, cwd=ROOT, text=True, stdout=pipe, stderr=pipe

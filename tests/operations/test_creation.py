@@ -226,8 +226,8 @@ DEVICES = """
 
 
 def test_new_arrays_lie_where_those_of_the_map_lie() -> None:
-    setting = 'import os; os.environ["XLA_FLAGS"] = '
-    flags = '"--xla_force_host_platform_device_count=2"\n'
+    setting = 'import os; os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + '
+    flags = '" --xla_force_host_platform_device_count=2"\n'
     code = setting + flags + textwrap.dedent(DEVICES)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

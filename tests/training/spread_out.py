@@ -20,7 +20,9 @@ from typing import Any
 HOW = sys.argv[1] if __name__ == "__main__" else "one"
 if __name__ == "__main__":
     devices = {"one": 1, "process": 1}.get(HOW, 2)
-    os.environ["XLA_FLAGS"] = f"--xla_force_host_platform_device_count={devices}"
+    flags = os.environ.get("XLA_FLAGS", "")
+    count = f"--xla_force_host_platform_device_count={devices}"
+    os.environ["XLA_FLAGS"] = f"{flags} {count}"
 
 import jax  # noqa: E402
 import numpy as np  # noqa: E402

@@ -22,7 +22,6 @@ def started(*arguments: str) -> subprocess.Popen[str]:
         "PYTHONPATH": os.pathsep.join(paths),
         "JAX_PLATFORMS": "cpu",
     }
-    environment.pop("XLA_FLAGS", None)
     return subprocess.Popen(
         [sys.executable, str(SCRIPT), *arguments],
         env=environment,
