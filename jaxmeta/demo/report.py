@@ -99,7 +99,7 @@ def best(result: Result) -> str:
 def draw(result: Result, path: Path) -> None:
     """Parity plots of all quantities, and the errors below them, as a PNG file."""
     found = list(quantities(result))
-    figure = Figure(figsize=(4.6 * len(found), 7.4), layout="constrained")
+    figure = Figure(figsize=(5.6 * len(found), 7.4), layout="constrained")
     above, below = figure.subplots(2, len(found), height_ratios=[2, 1])
     for upper, lower, quantity in zip(above, below, found, strict=True):
         for function, axes in ((plot.parity, upper), (plot.residuals, lower)):
