@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from jaxmeta.atomistic._batch_data import joined_data
@@ -19,7 +18,7 @@ from jaxmeta.atomistic.neighbors.pairs import Pairs
 from jaxmeta.atomistic.systems import System
 from jaxmeta.core import DynamicLabels, Labels
 from jaxmeta.core.labels._dynamic import padded_rows
-from jaxmeta.core.layouts._precision import check_dtype
+from jaxmeta.core.layouts._precision import check_dtype, dtype_of
 from jaxmeta.errors import InvalidError, InvalidTypeError, choices, compose
 
 
@@ -309,8 +308,9 @@ def _common_dtype(systems: Sequence[System], dtype: Any) -> Any:
                 )
             )
         dtype = found.pop()
+    dtype = dtype_of(_WHERE, dtype)
     check_dtype(dtype, _WHERE, 'convert on purpose: to_batch(..., dtype="float32").')
-    return jnp.dtype(dtype)
+    return dtype
 
 
 def _known_types(

@@ -162,4 +162,5 @@ def _sorted_keys(tensor: TensorMap) -> TensorMap:
     """Keys in the order of featomic, also when a later batch brought new ones."""
     order = np.lexsort(tensor.keys.values.T[::-1])
     keys = Labels(tensor.keys.names, tensor.keys.values[order])
-    return TensorMap(keys, tensor.blocks(order.tolist()), tensor.info())
+    blocks = [tensor[int(row)] for row in order]  # there may be none
+    return TensorMap(keys, blocks, tensor.info())

@@ -7,6 +7,7 @@ from typing import Any, final
 
 from jaxmeta.atomistic.batches import Batch
 from jaxmeta.atomistic.neighbors.options import NeighborListOptions
+from jaxmeta.core.labels._arguments import check_list
 from jaxmeta.errors import InvalidError, InvalidTypeError, compose
 from jaxmeta.potentials._potential import Potential
 
@@ -36,6 +37,7 @@ class Sum(Potential):
     parts: tuple[Potential, ...]
 
     def __init__(self, parts: Sequence[Potential]) -> None:
+        parts = check_list("Sum", "parts must be a list of potentials", parts)
         for each in parts:
             if not isinstance(each, Potential):
                 raise InvalidTypeError(

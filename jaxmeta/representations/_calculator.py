@@ -18,8 +18,7 @@ from jaxmeta.atomistic.neighbors.options import NeighborListOptions
 from jaxmeta.atomistic.neighbors.pairs import FAR
 from jaxmeta.atomistic.systems import System
 from jaxmeta.core import DynamicLabels, Labels, TensorBlock, TensorMap
-from jaxmeta.errors import InvalidError, choices, compose
-from jaxmeta.representations._batchwise import in_batches, joined
+from jaxmeta.representations._batchwise import computed
 from jaxmeta.representations._environments import Environments, environments
 from jaxmeta.representations._explicit import whole_pieces
 from jaxmeta.representations._gradient_rows import Sizes, Terms, gradient_rows, padded
@@ -151,22 +150,25 @@ class Calculator(abc.ABC):
 
         Raises:
             InvalidError: for gradients that there are not, and as `to_batch`.
+            InvalidTypeError: for arguments of other types.
             PrecisionError: for float64 while JAX runs without x64.
         """
-        asked = [gradients] if isinstance(gradients, str) else list(gradients)
-        check_gradients(asked, self)
-        parts = []
-        for first, some in in_batches(systems, batch_size):
-            part = self._of_batch(some, first, asked, dtype)
-            parts.append(part if transform is None else transform(part))
-        return parts[0] if len(parts) == 1 else joined(parts)
+        return computed(
+            type(self).__name__,
+            systems,
+            self._of_batch,
+            gradients=gradients,
+            dtype=dtype,
+            batch_size=batch_size,
+            transform=transform,
+        )
 
     def _of_batch(
-        self, systems: Sequence[System], first: int, asked: Sequence[str], dtype: Any
+        self, systems: Sequence[System], asked: Sequence[str], dtype: Any
     ) -> TensorMap:
-        """The representation of some systems, counted from `first`."""
+        """The representation of some systems, all at once."""
         batch = host_batch(systems, self.cutoff_radius, room=ROUNDED, dtype=dtype)
-        presence = Presence.of(batch, self.cutoff_radius, first)
+        presence = Presence.of(batch, self.cutoff_radius)
         groups = self.groups(presence.types)
         if not groups:
             return TensorMap(self._keys([]), [])
@@ -273,15 +275,3 @@ def _of_rows(array: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """Some rows, in ascending order; the first ones are not copied."""
     is_begin = rows[-1] == len(rows) - 1
     return array[: len(rows)] if is_begin else array[rows]
-
-
-def check_gradients(names: Sequence[str], calculator: Any) -> None:
-    """Refuse names that are no gradients."""
-    for name in names:
-        if name not in ("positions", "strain"):
-            raise InvalidError(
-                compose(
-                    f"{type(calculator).__name__}.compute: there is no gradient {name!r}.",
-                    choices(name, ("positions", "strain")),
-                )
-            )

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 
-from jaxmeta.atomistic.batches import Batch
+from jaxmeta.atomistic.batches import Batch, check_batch
 from jaxmeta.core.labels._dynamic import DynamicLabels
 from jaxmeta.core.labels._labels import Labels
 
@@ -59,7 +59,7 @@ def environments(batch: Batch, cutoff: float) -> Environments:
     Raises:
         MissingError: where the batch has no list of pairs that reaches so far.
     """
-    pairs = batch.pairs_within(cutoff)
+    pairs = check_batch("representation", batch).pairs_within(cutoff)
     types = tuple(sorted(batch.centers))
     centers = [batch.centers[each] for each in types]
     counts = tuple(each.rows.shape[0] for each in centers)

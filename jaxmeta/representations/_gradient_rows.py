@@ -93,7 +93,7 @@ def gradient_rows(
         counts.append(len(rows))
     samples = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     terms, atoms = (np.concatenate(each, axis=-1) for each in zip(*entries, strict=True))
-    return _numbered(samples, terms, atoms, batch, presence.first_system)
+    return _numbered(samples, terms, atoms, batch)
 
 
 class _Neighbors:
@@ -168,16 +168,16 @@ def _used(rows: Any, n_atoms: int) -> np.ndarray:
 
 
 def _numbered(
-    samples: np.ndarray, terms: np.ndarray, atoms: np.ndarray, batch: Batch, first: int
+    samples: np.ndarray, terms: np.ndarray, atoms: np.ndarray, batch: Batch
 ) -> GradientRows:
-    """Rows are sorted by sample, then atom; systems are counted from `first`."""
+    """Rows are sorted by sample, then atom."""
     pair, sample, other, in_first, in_second = terms
     codes = sample * batch.n_atoms + atoms[1]
     rows, row = np.unique(codes, return_inverse=True)
     center_row = np.searchsorted(rows, sample * batch.n_atoms + atoms[0])
     of_rows, atom = np.divmod(rows, batch.n_atoms)
     group = np.searchsorted(samples, of_rows, side="right") - 1
-    labels = np.asarray(batch.atoms.values)[atom] + np.array([first, 0], np.int32)
+    labels = np.asarray(batch.atoms.values)[atom]
     table = np.column_stack([of_rows - samples[group], labels]).astype(np.int32)
     begins = np.searchsorted(of_rows, samples)
     places = _aligned(begins)

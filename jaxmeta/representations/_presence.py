@@ -31,16 +31,14 @@ class Presence:
         types: those there may be, in ascending order.
         there: by type of the center, truth values of shape (centers, types).
         samples: by type of the center, labels ``system, atom`` of its rows.
-        first_system: the number of the first system in these labels.
     """
 
     types: tuple[int, ...]
     there: dict[int, np.ndarray]
     samples: dict[int, np.ndarray]
-    first_system: int = 0
 
     @classmethod
-    def of(cls, batch: Batch, cutoff: float, first_system: int = 0) -> Presence:
+    def of(cls, batch: Batch, cutoff: float) -> Presence:
         """What the list of pairs of a batch says; outside of traced functions."""
         types = tuple(sorted(batch.centers))
         pairs = batch.pairs_within(cutoff)
@@ -56,8 +54,8 @@ class Presence:
             used = labels[:, 0] != PADDING
             there[each] = everywhere[np.asarray(centers.rows)[used]]
             there[each][:, number] = True
-            samples[each] = labels[used] + np.array([first_system, 0], np.int32)
-        return cls(types, there, samples, first_system)
+            samples[each] = labels[used]
+        return cls(types, there, samples)
 
     def rows(self, group: Group) -> np.ndarray:
         """The rows of centers of one type with neighbours of all of some types."""
