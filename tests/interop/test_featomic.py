@@ -115,6 +115,11 @@ def test_batches_count_systems_in_pairs_too() -> None:
     jm.equal_raise(batched, compute(calculator, frames, "positions"))
 
 
+def test_batches_without_any_key() -> None:
+    nothing = ase.Atoms()
+    assert len(compute(SOAP, [nothing, nothing], batch_size=1)) == 0
+
+
 def test_transform_is_applied_to_every_batch() -> None:
     frames = [molecule(name) for name in ("H2O", "CH4", "H2O")]
     sizes = []
