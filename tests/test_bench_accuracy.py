@@ -164,6 +164,7 @@ def test_a_linear_potential_finds_a_linear_function(
     assert found["positions"] < 0.1 * spread
 
 
+@pytest.mark.long
 def test_kernels_of_batches_are_those_of_all(rng: np.random.Generator) -> None:
     calculator = soap(radius=2.5, width=0.4, decay=None, angular=1, radial=1)
     atoms = to_systems(molecules(rng, 4))

@@ -116,6 +116,16 @@ def test_capacities_grow_in_steps_and_stay_tight() -> None:
     assert capacities[-1] < 1.3 * max(numbers)
 
 
+def test_short_lists_have_one_capacity() -> None:
+    neighbors = NeighborList(1.5, skin=0.2)
+    chain = np.zeros((8, 3))
+    capacities = set()
+    for distance in (2.0, 1.4, 0.7, 0.4):  # from no pair to 44
+        chain[:, 0] = distance * np.arange(8)
+        capacities.add(neighbors.update(chain, NO_CELL, False).capacity)
+    assert len(capacities) == 1
+
+
 def test_a_capacity_that_is_given() -> None:
     positions = np.random.default_rng(6).uniform(0, 4, (20, 3))
     number = len(neighbor_pairs(positions, NO_CELL, False, 2.0))

@@ -208,7 +208,14 @@ def terms_of(rng: np.random.Generator, n_terms: int, n_pairs: int) -> Terms:
     return Terms(*(jnp.asarray(column.astype(np.int32)) for column in columns))
 
 
-@pytest.mark.parametrize("names", [("positions",), ("strain",), ("positions", "strain")])
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("positions", "strain"),
+        pytest.param(("positions",), marks=pytest.mark.long),
+        pytest.param(("strain",), marks=pytest.mark.long),
+    ],
+)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("kind", ["density", "spectrum"])
 def test_rows_of_gradients(kind: str, dtype: str, names: Any) -> None:

@@ -52,7 +52,14 @@ def recipes(draw: st.DrawFn) -> Recipe:
     )
 
 
-@pytest.mark.parametrize("title", CASES)
+# The forms for blocks run the plans of those for maps.
+AT_LENGTH = [title for title, case in CASES.items() if case.name.endswith("_block")]
+
+
+@pytest.mark.parametrize(
+    "title",
+    [pytest.param(t, marks=[pytest.mark.long] * (t in AT_LENGTH)) for t in CASES],
+)
 @share(4)
 @given(recipe=recipes())
 def test_the_same_as_metatensor(title: str, recipe: Recipe) -> None:

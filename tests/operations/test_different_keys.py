@@ -47,7 +47,10 @@ def maps(recipe: Recipe = RECIPE) -> tuple[TensorMap, TensorMap]:
     return left, with_other_values(left, recipe)
 
 
-@pytest.mark.parametrize("name", PAIRS)
+SHORT = [pytest.param(n, marks=[pytest.mark.long] * (n != "subtract")) for n in PAIRS]
+
+
+@pytest.mark.parametrize("name", SHORT)
 @given(
     left=st.permutations([0, 1, 2]).map(lambda p: p[:2]),
     right=st.permutations([0, 1, 2]).map(lambda p: p[:2]),

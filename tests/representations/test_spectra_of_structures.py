@@ -161,7 +161,7 @@ def renamed(tensor: jm.TensorMap) -> jm.TensorMap:
     return jm.TensorMap(tensor.keys, blocks)
 
 
-@pytest.mark.parametrize("improper", [False, True])
+@pytest.mark.parametrize("improper", [True, pytest.param(False, marks=pytest.mark.long)])
 @pytest.mark.parametrize(
     "name",
     [pytest.param(n, marks=[pytest.mark.long] * (n in SLOW)) for n in REPRESENTATIONS],

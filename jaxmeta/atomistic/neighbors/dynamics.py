@@ -22,6 +22,9 @@ from jaxmeta.errors import InvalidError, InvalidTypeError, compose
 
 _WHERE = "NeighborList"
 
+# Short lists would grow by a few pairs at a time, each with a program of its own.
+_FEWEST = 64
+
 
 class NeighborList:
     r"""Pairs within a cutoff, step by step, made anew only when atoms have moved far.
@@ -42,7 +45,8 @@ class NeighborList:
         skin: how much farther pairs are kept, not negative; in the same unit.
         full_list: whether the list is full. By default what the options say, else True.
         capacity: rows of every list. By default as many as it takes.
-        growth: how much more rows there are whenever there are too few; above 1.
+        growth: how much more rows there are whenever there are too few, above 1; at
+            first there are 64.
         length_unit: the unit of positions and cell, for the cutoff of options.
         max_pairs: a list for which many more are expected is refused.
 
@@ -85,7 +89,7 @@ class NeighborList:
         self._capacity = None if capacity is None else _checked_capacity(capacity)
         self._growth = _checked_growth(growth)
         self._max_pairs = max_pairs
-        self._rows = 1
+        self._rows = _FEWEST
         self._kept: _Kept | None = None
         self.builds = 0  # how often the list was made
 
@@ -115,7 +119,7 @@ class NeighborList:
     def _made(self, given: Structures) -> _Kept:
         self.builds += 1
         if self._kept is None or len(self._kept.given.positions) != len(given.positions):
-            self._rows = 1
+            self._rows = _FEWEST
         pairs = neighbor_pairs(
             given.positions,
             given.cells[0],
