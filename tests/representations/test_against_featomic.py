@@ -126,7 +126,13 @@ def test_programs_are_compiled_once_for_similar_systems() -> None:
     assert _values._cache_size() == before
 
 
-@pytest.mark.parametrize("calculator", CALCULATORS)
+@pytest.mark.parametrize(
+    "calculator",
+    [
+        pytest.param(name, marks=[pytest.mark.long] * (name != "SoapPowerSpectrum"))
+        for name in CALCULATORS
+    ],
+)
 def test_batches_are_what_all_at_once_are(calculator: str) -> None:
     given = hypers(3.0, 1, 1)
     if calculator == "SoapRadialSpectrum":

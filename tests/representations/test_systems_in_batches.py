@@ -81,7 +81,14 @@ def gradients_of(calculator: Any) -> dict[str, Any]:
     return {"gradients": ["positions"] if lode else ["positions", "strain"]}
 
 
-@pytest.mark.parametrize("calculator", CALCULATORS, ids=lambda each: type(each).__name__)
+@pytest.mark.parametrize(
+    "calculator",
+    [
+        *CALCULATORS[:-2],
+        *(pytest.param(c, marks=pytest.mark.long) for c in CALCULATORS[-2:]),
+    ],
+    ids=lambda each: type(each).__name__,
+)
 def test_systems_in_batches_give_what_all_of_them_give(calculator: Any) -> None:
     given = gradients_of(calculator)
     if isinstance(calculator, EquivariantPowerSpectrum | EquivariantPowerSpectrumByPair):
@@ -102,7 +109,11 @@ def test_batches_of_atoms_without_neighbours_and_of_no_atoms(calculator: Any) ->
         jm.equal_metadata_raise(parts, calculator.compute(systems_of))
 
 
-@pytest.mark.parametrize("calculator", CALCULATORS[-2:], ids=["atoms", "pairs"])
+@pytest.mark.parametrize(
+    "calculator",
+    [CALCULATORS[-2], pytest.param(CALCULATORS[-1], marks=pytest.mark.long)],
+    ids=["atoms", "pairs"],
+)
 def test_rows_that_batches_leave_out_are_zero(calculator: Any) -> None:
     """Where types of neighbours are keys, of types that no system of the batch has."""
     whole = calculator.compute(systems())
