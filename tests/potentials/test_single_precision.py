@@ -9,6 +9,8 @@ from pathlib import Path
 
 PROGRAM = """
 import warnings; warnings.simplefilter("error")
+# Of ase 3.29 itself, with numpy 2.5.
+warnings.filterwarnings("ignore", module=r"ase\\.", category=DeprecationWarning)
 import jax
 from ase.build import bulk
 from jaxmeta.engines.ase import Calculator
