@@ -55,7 +55,7 @@ def why_not() -> str:
     They are compiled at first use, by the compiler that the variable CXX names or the one
     that is there, and kept in the folder that JAXMETA_CACHE names or that of the user.
     Without them programs are those of XLA alone, with the same results, and slower.
-    JAXMETA_NATIVE=0 asks for that; it is read once.
+    JAXMETA_NATIVE=0 asks for that.
 
     Example:
         >>> why_not() == "" or "native" in why_not()

@@ -9,6 +9,7 @@
 #include <array>
 #include <cmath>
 #include <cstdint>
+#include <exception>
 #include <limits>
 #include <memory>
 #include <numeric>
@@ -282,7 +283,7 @@ void* neighbors_find(Index systems, const Index* sizes, const double* positions,
     }
   }
   return found.release();
-} catch (const std::bad_alloc&) {
+} catch (const std::exception&) {
   return nullptr;
 }
 
